@@ -31,7 +31,7 @@ const floors = {
 };
 
 /** What the pure core may import beside itself: libraries that only compute. */
-const pureModules = ['zod', 'yaml', 'smol-toml', 'node:crypto'];
+const pureModules = ['zod', 'yaml', 'smol-toml', 'tinyqueue', 'node:crypto'];
 const pureFolders = ['mirrors', 'policy', 'hosts'];
 
 const importRules = Object.entries(floors).map(([folder, allowed]) => {
@@ -64,11 +64,14 @@ export default tseslint.config(
     },
     rules: {
       '@typescript-eslint/consistent-type-imports': 'error',
-      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true },
+      ],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       '@typescript-eslint/prefer-readonly': 'error',
       'no-console': 'error',
-      eqeqeq: 'error',
+      eqeqeq: ['error', 'always', { null: 'ignore' }],
     },
   },
   ...importRules,

@@ -95,7 +95,11 @@ export function validEntries(set: MirrorSet): ValidEntry[] {
 }
 
 /** True when an entry is for Linux nodes alone: by its set's label, or because its source is listed as Linux-only. */
-export function isLinuxOnly(set: MirrorSet, source: Reference, linuxOnlySources: readonly Reference[]): boolean {
+export function isLinuxOnly(
+  set: MirrorSet,
+  source: Reference,
+  linuxOnlySources: readonly Reference[],
+): boolean {
   return set.labels[osLabel] === linuxOs || linuxOnlySources.some((outer) => covers(outer, source));
 }
 

@@ -39,7 +39,8 @@ export function parseReference(text: string, options: ParseReferenceOptions): Pa
   if (scheme !== null) return fault(`has a scheme (${scheme[0]}); expected host[:port][/path] without one`);
 
   const at = text.indexOf('@');
-  if (at !== -1) return fault(`has a digest (${shorten(text.slice(at))}); expected host[:port][/path] without one`);
+  if (at !== -1)
+    return fault(`has a digest (${shorten(text.slice(at))}); expected host[:port][/path] without one`);
 
   const slash = text.indexOf('/');
   const authority = slash === -1 ? text : text.slice(0, slash);
@@ -92,7 +93,8 @@ function parseWildcard(
   path: readonly string[],
   options: ParseReferenceOptions,
 ): ParsedReference {
-  if (!options.wildcard) return fault('is a wildcard; only a source may be *.domain, expected host[:port][/path]');
+  if (!options.wildcard)
+    return fault('is a wildcard; only a source may be *.domain, expected host[:port][/path]');
   if (!authority.startsWith('*.') || authority.length === 2) {
     return fault(`starts with "*" but is not *.domain (${shorten(text)})`);
   }
@@ -113,14 +115,18 @@ function parseAuthority(authority: string): { host: string; port: string | undef
   for (const label of host.split('.')) {
     if (label === '') return { fault: `has an empty label in its host (${shorten(host)})` };
     if (!/^[a-zA-Z0-9-]+$/.test(label)) {
-      return { fault: `has a host with other characters than letters, digits, "-" and "." (${shorten(host)})` };
+      return {
+        fault: `has a host with other characters than letters, digits, "-" and "." (${shorten(host)})`,
+      };
     }
     if (label.startsWith('-') || label.endsWith('-')) {
       return { fault: `has a host label that starts or ends with "-" (${shorten(label)})` };
     }
   }
   if (port !== undefined && !/^[0-9]+$/.test(port)) {
-    return { fault: `has ":${shorten(port)}" after its host; expected a port number, and a tag is not allowed` };
+    return {
+      fault: `has ":${shorten(port)}" after its host; expected a port number, and a tag is not allowed`,
+    };
   }
   return { host: host.toLowerCase(), port };
 }
