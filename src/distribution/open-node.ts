@@ -1,0 +1,27 @@
+import type { HostKeyStore } from './host-key-store.js';
+import { rememberingKeyReader } from './private-key.js';
+import type { RemoteFiles } from './remote-files.js';
+import { openSession, type SessionOptions } from './sftp-session.js';
+import type { TargetNode } from './target-node.js';
+
+/** The files of a node for the length of one session. */
+export type NodeSession = RemoteFiles & { close(): Promise<void> };
+
+export interface OpenNodeOptions {
+  /** Aborting it ends the session at once, whatever it is doing. */
+  readonly signal: AbortSignal;
+  readonly onHostKeyPinned: (fingerprint: string) => void;
+}
+
+/** Opens a session with a node within a bounded time; rejects with a `NodeError`, or the signal's reason. */
+export type OpenNode = (node: TargetNode, options: OpenNodeOptions) => Promise<NodeSession>;
+
+/** Opens nodes over SFTP. Nodes that share a private key share the work of decrypting it. */
+export function openOverSftp(
+  hostKeys: HostKeyStore,
+  options: Omit<SessionOptions, keyof OpenNodeOptions | 'readKey'> = {},
+): OpenNode {
+  const readKey = rememberingKeyReader();
+  return (node, { signal, onHostKeyPinned }) =>
+    openSession(node, hostKeys, { ...options, signal, onHostKeyPinned, readKey });
+}

@@ -1,0 +1,321 @@
+import type { SFTPWrapper } from 'ssh2';
+import type { HostKeyStore } from './host-key-store.js';
+import {
+  connectionError,
+  diskFullError,
+  fileError,
+  sftpStatus,
+  sftpStatusOf,
+  unreachableError,
+} from './node-error.js';
+import type { RemoteEntry, RemoteFiles } from './remote-files.js';
+import { connect, type ConnectOptions, type SshConnection } from './ssh-connection.js';
+import type { TargetNode } from './target-node.js';
+
+export interface SessionOptions extends ConnectOptions {
+  /** Longest time for one answer of the SFTP server, in milliseconds. */
+  readonly requestTimeout?: number | undefined;
+}
+
+const defaultRequestTimeout = 60_000;
+
+/** What a server must be able to give in one answer (draft-ietf-secsh-filexfer-02, section 3). */
+const readChunk = 32_768;
+
+/**
+ * Opens a session with a node: connection, host key, log-in, SFTP.
+ *
+ * @throws NodeError, or the reason of the signal when that is aborted
+ */
+export async function openSession(
+  node: TargetNode,
+  hostKeys: HostKeyStore,
+  options: SessionOptions = {},
+): Promise<SftpSession> {
+  return new SftpSession(node, await connect(node, hostKeys, options), options);
+}
+
+/** The files of a node over SFTP. When the connection is lost, every call under way rejects, and every later one. */
+export class SftpSession implements RemoteFiles {
+  readonly #node: TargetNode;
+  readonly #connection: SshConnection;
+  readonly #sftp: SFTPWrapper;
+  readonly #requestTimeout: number;
+  readonly #pending = new Set<(reason: unknown) => void>();
+  #over: { readonly reason: unknown } | undefined;
+
+  constructor(node: TargetNode, connection: SshConnection, options: SessionOptions) {
+    this.#node = node;
+    this.#connection = connection;
+    this.#sftp = connection.sftp;
+    this.#requestTimeout = options.requestTimeout ?? defaultRequestTimeout;
+    connection.onLost((reason) => {
+      this.#finish(reason);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#finish(new Error('the session is closed'));
+    await this.#connection.end();
+  }
+
+  async list(directory: string): Promise<RemoteEntry[] | undefined> {
+    const entries = await this.#ask<Listed[]>((done) => {
+      this.#sftp.readdir(directory, done);
+    }).catch(this.#unless(sftpStatus.noSuchFile, 'list', directory));
+    return entries?.map(({ filename, longname, attrs }) => ({
+      name: filename,
+      kind: kindOf(attrs.mode, longname),
+      size: attrs.size,
+    }));
+  }
+
+  async read(path: string, limit: number): Promise<Buffer | undefined> {
+    const handle = await this.#ask<Buffer>((done) => {
+      this.#sftp.open(path, 'r', done);
+    }).catch(this.#unless(sftpStatus.noSuchFile, 'read', path));
+    if (handle === undefined) return undefined;
+
+    try {
+      const parts: Buffer[] = [];
+      for (let length = 0; length < limit;) {
+        const wanted = Math.min(readChunk, limit - length);
+        const part = await this.#ask<Buffer>((done) => {
+          this.#sftp.read(handle, Buffer.alloc(wanted), 0, wanted, length, (error, count, data) => {
+            done(error, error === undefined ? data.subarray(0, count) : undefined);
+          });
+        });
+        if (part.length === 0) break;
+        parts.push(part);
+        length += part.length;
+      }
+      return Buffer.concat(parts);
+    } catch (error) {
+      throw this.#classify('read', path, error);
+    } finally {
+      await this.#closeQuietly(handle);
+    }
+  }
+
+  async create(path: string, content: Buffer): Promise<void> {
+    try {
+      // No attributes are sent: the file takes the access list of its directory.
+      const handle = await this.#ask<Buffer>((done) => {
+        this.#sftp.open(path, 'wx', done);
+      });
+      try {
+        await this.#ask((done) => {
+          this.#sftp.write(handle, content, 0, content.length, 0, done);
+        });
+        // On disk before it is renamed over the old file, so that a power cut leaves one or the other.
+        await this.#askIfOffered((done) => {
+          this.#sftp.ext_openssh_fsync(handle, done);
+        });
+      } catch (error) {
+        await this.#closeQuietly(handle);
+        throw error;
+      }
+      await this.#ask((done) => {
+        this.#sftp.close(handle, done);
+      });
+    } catch (error) {
+      if (sftpStatusOf(error) === sftpStatus.failure && (await this.#lacksSpace(path, content.length))) {
+        throw diskFullError('write', path, error);
+      }
+      throw this.#classify('write', path, error);
+    }
+  }
+
+  async replace(from: string, to: string): Promise<void> {
+    if (from === to)
+      throw new Error('a file is never renamed onto its own name: some servers delete it then');
+    try {
+      const atomic = await this.#askIfOffered((done) => {
+        this.#sftp.ext_openssh_rename(from, to, done);
+      });
+      if (!atomic) await this.#renameInSteps(from, to);
+    } catch (error) {
+      throw this.#classify('replace', to, error);
+    }
+  }
+
+  async remove(path: string): Promise<boolean> {
+    return await this.#ask((done) => {
+      this.#sftp.unlink(path, done);
+    }).then(() => true, this.#unless(sftpStatus.noSuchFile, 'remove', path, false));
+  }
+
+  async makeDirectory(path: string): Promise<void> {
+    try {
+      await this.#ask((done) => {
+        this.#sftp.mkdir(path, done);
+      });
+    } catch (error) {
+      // Servers answer with a general failure, or a refusal, when the directory is there already.
+      if (sftpStatusOf(error) === undefined || !(await this.#isDirectory(path))) {
+        throw this.#classify('make the directory', path, error);
+      }
+    }
+  }
+
+  async removeDirectory(path: string): Promise<boolean> {
+    return await this.#ask((done) => {
+      this.#sftp.rmdir(path, done);
+    }).then(
+      () => true,
+      (error: unknown) => {
+        const status = sftpStatusOf(error);
+        // A directory that is not empty is answered with a general failure.
+        if (status === sftpStatus.noSuchFile || status === sftpStatus.failure) return false;
+        throw this.#classify('remove the directory', path, error);
+      },
+    );
+  }
+
+  /** For servers without posix-rename, whose plain rename refuses to go over a file. */
+  async #renameInSteps(from: string, to: string): Promise<void> {
+    const rename = (): Promise<unknown> =>
+      this.#ask((done) => {
+        this.#sftp.rename(from, to, done);
+      });
+    try {
+      await rename();
+    } catch (error) {
+      const status = sftpStatusOf(error);
+      if (status === undefined || status === sftpStatus.noSuchFile) throw error;
+      if (!(await this.remove(to))) throw error;
+      await rename();
+    }
+  }
+
+  async #isDirectory(path: string): Promise<boolean> {
+    const mode = await this.#ask<{ mode: number }>((done) => {
+      this.#sftp.stat(path, done);
+    }).then(
+      (stats) => stats.mode,
+      () => undefined,
+    );
+    return mode !== undefined && kindOf(mode, '') === 'directory';
+  }
+
+  /** Asks the server whether the disk under a path has less room than `bytes`; false where it cannot say. */
+  async #lacksSpace(path: string, bytes: number): Promise<boolean> {
+    let free: number | undefined;
+    try {
+      await this.#askIfOffered<FileSystem>((done) => {
+        this.#sftp.ext_openssh_statvfs(path.slice(0, path.lastIndexOf('/')), (error, system: FileSystem) => {
+          if (error === undefined) free = Number(system.f_bavail) * Number(system.f_frsize);
+          done(error, system);
+        });
+      });
+    } catch {
+      return false;
+    }
+    return free !== undefined && free < bytes;
+  }
+
+  async #closeQuietly(handle: Buffer): Promise<void> {
+    await this.#ask((done) => {
+      this.#sftp.close(handle, done);
+    }).catch(() => undefined);
+  }
+
+  /** As {@link #ask}, for a protocol extension: false, without a request, where the server does not offer it. */
+  async #askIfOffered<T>(start: (done: Done<T>) => void): Promise<boolean> {
+    let offered = true;
+    await this.#ask<T | undefined>((done) => {
+      try {
+        start(done);
+      } catch {
+        // ssh2 throws before it sends anything.
+        offered = false;
+        done(undefined);
+      }
+    });
+    return offered;
+  }
+
+  /** Sends one request; rejects with the server's own error, or with what ended the session. */
+  #ask<T = undefined>(start: (done: Done<T>) => void): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#over !== undefined) {
+        reject(asError(this.#over.reason));
+        return;
+      }
+      const settle = (): void => {
+        clearTimeout(timer);
+        this.#pending.delete(fail);
+      };
+      const fail = (reason: unknown): void => {
+        settle();
+        reject(asError(reason));
+      };
+      const timer = setTimeout(() => {
+        fail(
+          unreachableError(this.#node, `gave no answer over SFTP within ${this.#requestTimeout / 1000} s`),
+        );
+      }, this.#requestTimeout);
+      this.#pending.add(fail);
+      try {
+        start((error, value) => {
+          if (error !== undefined && error !== null) {
+            fail(error);
+          } else {
+            settle();
+            resolve(value as T);
+          }
+        });
+      } catch (error) {
+        fail(error);
+      }
+    });
+  }
+
+  #finish(reason: unknown): void {
+    this.#over ??= { reason };
+    for (const fail of [...this.#pending]) fail(this.#over.reason);
+  }
+
+  /** A handler that turns one status into `value`, and anything else into a classified error. */
+  #unless(status: number, action: string, path: string): (error: unknown) => undefined;
+  #unless<T>(status: number, action: string, path: string, value: T): (error: unknown) => T;
+  #unless<T>(status: number, action: string, path: string, value?: T): (error: unknown) => T | undefined {
+    return (error) => {
+      if (sftpStatusOf(error) === status) return value;
+      throw this.#classify(action, path, error);
+    };
+  }
+
+  #classify(action: string, path: string, error: unknown): unknown {
+    // What ended the session is classified already, or is the reason of an abort.
+    if (this.#over !== undefined && this.#over.reason === error) return error;
+    return sftpStatusOf(error) === undefined
+      ? connectionError(this.#node, '', error)
+      : fileError(action, path, error);
+  }
+}
+
+type Done<T> = (error: Error | null | undefined, value?: T) => void;
+
+interface Listed {
+  readonly filename: string;
+  readonly longname: string;
+  readonly attrs: { readonly mode: number; readonly size: number };
+}
+
+interface FileSystem {
+  readonly f_bavail: number | bigint;
+  readonly f_frsize: number | bigint;
+}
+
+/** By the type bits of the mode, or by the first letter of the long name where a server sends no mode. */
+function kindOf(mode: number | undefined, longname: string): RemoteEntry['kind'] {
+  const type = mode === undefined ? undefined : mode & 0o170000;
+  if (type === 0o040000 || (!type && longname.startsWith('d'))) return 'directory';
+  if (type === 0o100000 || (!type && longname.startsWith('-'))) return 'file';
+  return 'other';
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason), { cause: reason });
+}
