@@ -31,7 +31,7 @@ const floors = {
 };
 
 /** What the pure core may import beside itself: libraries that only compute. */
-const pureModules = ['zod', 'yaml', 'smol-toml', 'tinyqueue', 'node:crypto'];
+const pureModules = ['zod', 'yaml', 'smol-toml', 'tinyqueue', 'node:crypto', 'node:util'];
 const pureFolders = ['mirrors', 'policy', 'hosts'];
 
 const importRules = Object.entries(floors).map(([folder, allowed]) => {

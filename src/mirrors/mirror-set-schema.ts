@@ -89,8 +89,17 @@ export function formatFieldPath(path: readonly PropertyKey[]): string {
 
 /** One sentence for a zod issue, in the words a user of Kubernetes knows. */
 export function toFault(issue: z.core.$ZodIssue): SchemaFault {
+  if (issue.code === 'unrecognized_keys') {
+    const [key = ''] = issue.keys;
+    return { path: formatFieldPath([...issue.path, key]), message: 'unknown field' };
+  }
+  const inner = issue.code === 'invalid_key' ? issue.issues[0] : undefined;
   return {
     path: formatFieldPath(issue.path),
-    message: issue.message.replace(/^Invalid (?:input|option): /, ''),
+    message: (inner ?? issue).message
+      .replace(/^Invalid (?:input|option): /, '')
+      .replace(/received undefined$/, 'found none')
+      .replace(/received (\w+)$/, 'found $1')
+      .replaceAll('"|"', '", "'),
   };
 }

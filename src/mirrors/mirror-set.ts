@@ -94,6 +94,11 @@ export function validEntries(set: MirrorSet): ValidEntry[] {
   });
 }
 
+/** The policy in force: an absent one counts as `AllowContactingSource`. */
+export function policyOf(entry: Pick<ValidEntry, 'policy'>): MirrorSourcePolicy {
+  return entry.policy ?? 'AllowContactingSource';
+}
+
 /** True when an entry is for Linux nodes alone: by its set's label, or because its source is listed as Linux-only. */
 export function isLinuxOnly(
   set: MirrorSet,

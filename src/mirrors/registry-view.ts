@@ -75,7 +75,7 @@ export function registryConfig(
   registry: string,
   options: ViewOptions,
 ): RegistryConfig | undefined {
-  const entries = windowsEntries(index.entriesOf(registry), options.linuxOnlySources);
+  const entries = windowsEntries(index.entriesOf(registry), options);
   const [first] = entries;
   if (first === undefined) return undefined;
 
@@ -96,7 +96,7 @@ export function registryConfig(
 /** The entries that reach Windows nodes: not Linux-only, not a wildcard, with a mirror other than their own source. */
 export function windowsEntries(
   entries: readonly ValidEntry[],
-  linuxOnlySources: readonly Reference[],
+  { linuxOnlySources }: Pick<ViewOptions, 'linuxOnlySources'>,
 ): ValidEntry[] {
   return entries.filter(
     (entry) =>

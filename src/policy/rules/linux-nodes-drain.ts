@@ -1,0 +1,91 @@
+import { linuxSources, type LinuxMirror, type LinuxSource } from '../../mirrors/linux-view.js';
+import { registriesOf, type MirrorSetIndex } from '../../mirrors/mirror-set-index.js';
+import { entryField, keyOf, type MirrorSet } from '../../mirrors/mirror-set.js';
+import { formatReference } from '../../mirrors/reference.js';
+import { everyOperation, type Rule } from '../rule.js';
+
+export const linuxNodesDrain: Rule = {
+  id: 'linux-nodes-drain',
+  summary: 'a change that makes the Machine Config Operator drain and update every Linux node',
+  why: 'Only new digest mirrors are taken up without draining. A tag mirror added, a source or mirror removed, or a source blocked or unblocked drains every node of every pool, one after another.',
+  remedy:
+    'Mirror by digest where a tag is not needed, and make the remaining changes together, in a maintenance window.',
+  scope: 'any',
+  about: 'change',
+  objectOnly: false,
+  operations: everyOperation,
+  actions: { audit: 'audit', baseline: 'warn', restricted: 'warn' },
+  *find({ set, old, before, after }) {
+    const touched = new Set([set, old].flatMap((each) => (each === undefined ? [] : registriesOf(each))));
+    const causes = [...touched].flatMap((registry) => causesIn(set, before, after, registry));
+    const [first, ...more] = causes;
+    if (first === undefined) return;
+    yield {
+      path: first.path,
+      message: `${first.what}${more.length === 0 ? '' : ` (and ${more.length} more)`}: every Linux node is drained and updated, one after another`,
+      fix: causes.every(({ avoidable }) => avoidable)
+        ? 'an ImageDigestMirrorSet would not do that; otherwise apply it in a maintenance window'
+        : 'apply it in a maintenance window, together with other such changes',
+      key: first.what,
+    };
+  },
+};
+
+interface Cause {
+  readonly path: string;
+  readonly what: string;
+  /** The same mirror in an IDMS would be taken up without draining. */
+  readonly avoidable: boolean;
+}
+
+function causesIn(set: MirrorSet, before: MirrorSetIndex, after: MirrorSetIndex, registry: string): Cause[] {
+  const olds = linuxSources(before, registry);
+  const news = linuxSources(after, registry);
+  const field = `spec.${entryField[set.kind]}`;
+  const pathOfSource = (source: string) =>
+    set.entries.find(
+      (entry) => entry.source.parsed.ok && formatReference(entry.source.parsed.reference) === source,
+    )?.path ?? field;
+
+  return [...new Set([...olds.keys(), ...news.keys()])].flatMap((source): Cause[] => {
+    const from = olds.get(source);
+    const to = news.get(source);
+    if (to === undefined)
+      return [{ path: pathOfSource(source), what: `removes the source ${source}`, avoidable: false }];
+
+    const added = missingFrom(to.tagMirrors, from?.tagMirrors).map((mirror) => ({
+      path: keyOf(mirror) === keyOf(set) ? mirror.path : pathOfSource(source),
+      what: `adds the tag mirror ${formatReference(mirror.mirror)} of ${source}`,
+      avoidable: true,
+    }));
+    if (from === undefined) return added;
+
+    const removed = mirrorsOf(from)
+      .filter((mirror) => missingFrom([mirror], mirrorsOf(to)).length > 0)
+      .map((mirror) => ({
+        path: pathOfSource(source),
+        what: `removes the mirror ${formatReference(mirror.mirror)} of ${source}`,
+        avoidable: false,
+      }));
+    const blocked =
+      from.blocked === to.blocked
+        ? []
+        : [
+            {
+              path: pathOfSource(source),
+              what: `${to.blocked ? 'blocks' : 'unblocks'} the source ${source}`,
+              avoidable: false,
+            },
+          ];
+    return [...added, ...removed, ...blocked];
+  });
+}
+
+function mirrorsOf(source: LinuxSource): readonly LinuxMirror[] {
+  return [...source.digestMirrors, ...source.tagMirrors];
+}
+
+function missingFrom(mirrors: readonly LinuxMirror[], others: readonly LinuxMirror[] = []): LinuxMirror[] {
+  const known = new Set(others.map((other) => `${other.kind} ${formatReference(other.mirror)}`));
+  return mirrors.filter((mirror) => !known.has(`${mirror.kind} ${formatReference(mirror.mirror)}`));
+}

@@ -1,0 +1,40 @@
+import { groupBy } from '../../mirrors/group-by.js';
+import { policyOf } from '../../mirrors/mirror-set.js';
+import { sameReference } from '../../mirrors/naming.js';
+import { formatReference, registryOf } from '../../mirrors/reference.js';
+import { windowsEntries } from '../../mirrors/registry-view.js';
+import { createAndUpdate, type Rule } from '../rule.js';
+
+export const registryPolicyMixed: Rule = {
+  id: 'registry-policy-mixed',
+  summary: 'repositories of one registry with different policies: on Windows NeverContactSource wins for all',
+  why: 'A Windows node knows one fallback per registry, so that the source is forbidden even where an entry allows it.',
+  remedy: 'Use one mirrorSourcePolicy for all sources of a registry.',
+  scope: 'windows',
+  about: 'state',
+  objectOnly: true,
+  operations: createAndUpdate,
+  actions: { audit: 'audit', baseline: 'warn', restricted: 'warn' },
+  *find({ entries, after, settings }) {
+    const own = windowsEntries(entries, settings.view);
+    for (const [registry, mine] of groupBy(own, (entry) => registryOf(entry.source))) {
+      const all = windowsEntries(after.entriesOf(registry), settings.view);
+      for (const entry of mine) {
+        // The same source with both policies is a matter of its own: source-policy-conflict.
+        const other = all.find(
+          (candidate) =>
+            policyOf(candidate) !== policyOf(entry) && !sameReference(candidate.source, entry.source),
+        );
+        if (other === undefined) continue;
+        const forbidden = policyOf(entry) === 'NeverContactSource' ? entry : other;
+        yield {
+          path: entry.policy === undefined ? entry.path : `${entry.path}.mirrorSourcePolicy`,
+          message: `${registry} has sources of both policies: ${formatReference(forbidden.source)} is NeverContactSource, and on Windows that holds for all of them`,
+          fix: `use one mirrorSourcePolicy for all sources of ${registry} (another: ${formatReference(other.source)} in ${other.set.name})`,
+          key: registry,
+        };
+        break;
+      }
+    }
+  },
+};
