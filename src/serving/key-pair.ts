@@ -1,6 +1,5 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
-import { systemCodeOf } from './serving-error.js';
 
 /** A certificate (with its chain, if any) and its private key, both PEM. */
 export interface KeyPair {
@@ -30,12 +29,11 @@ export function checkKeyPair(pair: KeyPair): CheckedKeyPair {
   let key: KeyObject;
   try {
     key = createPrivateKey(pair.key);
-  } catch (error) {
-    const encrypted = systemCodeOf(error) === 'ERR_MISSING_PASSPHRASE';
+  } catch {
     return {
       ok: false,
       part: 'key',
-      fault: encrypted
+      fault: isEncrypted(pair.key)
         ? 'is protected by a passphrase, which is not supported for TLS keys'
         : 'holds no readable PEM private key',
     };
@@ -51,6 +49,11 @@ export function checkKeyPair(pair: KeyPair): CheckedKeyPair {
     return { ok: false, part: 'cert', fault: 'holds a certificate chain that TLS cannot use' };
   }
   return { ok: true, certificate, key };
+}
+
+/** By its PEM header: OpenSSL says no more than that it was interrupted. */
+function isEncrypted(pem: string): boolean {
+  return /^(?:-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED)/m.test(pem);
 }
 
 /** The end of a certificate's validity. */

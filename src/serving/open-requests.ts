@@ -8,8 +8,8 @@ import type { Socket } from 'node:net';
 export class OpenRequests {
   readonly #connections = new Set<Socket>();
   readonly #responses = new Set<ServerResponse>();
-  /** Sockets with a request in flight or, once the server stops, with an answer still on its way out. */
-  readonly #carriers = new Map<Socket, Carrier>();
+  /** Requests in flight by socket, for every socket that has carried one. */
+  readonly #carriers = new Map<Socket, number>();
   #announcing = false;
   #ending = false;
 
@@ -26,15 +26,11 @@ export class OpenRequests {
     return (request, response) => {
       const { socket } = request;
       this.#responses.add(response);
-      const carrier = this.#carriers.get(socket) ?? { closed: closeOf(socket), requests: 0 };
-      carrier.requests += 1;
-      this.#carriers.set(socket, carrier);
+      if (!this.#carriers.has(socket)) socket.once('close', () => this.#carriers.delete(socket));
+      this.#addTo(socket, 1);
       response.once('close', () => {
         this.#responses.delete(response);
-        carrier.requests -= 1;
-        if (carrier.requests > 0) return;
-        if (this.#ending) socket.destroySoon();
-        else this.#carriers.delete(socket);
+        if (this.#addTo(socket, -1) === 0 && this.#ending) socket.destroySoon();
       });
       if (this.#announcing) response.setHeader('Connection', 'close');
       handler(request, response);
@@ -49,16 +45,15 @@ export class OpenRequests {
     }
   }
 
-  /** Resolves when every request in flight is answered and its connection closed. */
+  /**
+   * Resolves when every request in flight is answered and its connection closed, the answer's last byte on its way.
+   * Connections that have carried a request before are closed at once.
+   */
   async finish(): Promise<void> {
     this.#ending = true;
+    for (const [socket, requests] of this.#carriers) if (requests === 0) socket.destroySoon();
     while (this.#carriers.size > 0) {
-      await Promise.all(
-        [...this.#carriers].map(async ([socket, { closed }]) => {
-          await closed;
-          this.#carriers.delete(socket);
-        }),
-      );
+      await Promise.all([...this.#carriers.keys()].map(closeOf));
     }
   }
 
@@ -66,14 +61,16 @@ export class OpenRequests {
   destroyAll(): void {
     for (const socket of this.#connections) socket.destroy();
   }
+
+  /** More than one at a time when a client sends the next request before the answer to the last. */
+  #addTo(socket: Socket, change: 1 | -1): number {
+    const requests = (this.#carriers.get(socket) ?? 0) + change;
+    if (!socket.destroyed) this.#carriers.set(socket, requests);
+    return requests;
+  }
 }
 
-interface Carrier {
-  readonly closed: Promise<void>;
-  /** More than one when a client sends the next before the answer to the last. */
-  requests: number;
-}
-
+/** Not `once` of node:events, which rejects when the client resets the connection. */
 function closeOf(socket: Socket): Promise<void> {
   return new Promise((resolve) => {
     socket.once('close', () => {
