@@ -5,6 +5,7 @@ import { backoffDelay, defaultBackoff, type BackoffOptions } from './backoff.js'
 import { systemClock, type Clock } from './clock.js';
 import type { FleetEvent } from './fleet-event.js';
 import { NodeError } from './node-error.js';
+import { cancelRetry, interrupt, newMember, statusOf, type Member, type Run } from './fleet-member.js';
 import type { NodeFault, NodeStatus, RolloutOutcome } from './node-status.js';
 import type { OpenNode } from './open-node.js';
 import { syncNode, type SyncResult } from './sync-node.js';
@@ -67,6 +68,7 @@ export class Fleet {
     for (const member of this.#members.values()) {
       if (member.retry === undefined) this.#schedule(member);
     }
+    this.#settleWaiting();
   }
 
   /** Sets the nodes: new ones are synced, absent ones forgotten, those reached in another way tried at once. */
@@ -92,7 +94,7 @@ export class Fleet {
   status(): NodeStatus[] {
     return [...this.#members.values()]
       .filter(({ forgotten }) => !forgotten)
-      .map((member) => this.#statusOf(member))
+      .map((member) => statusOf(member, this.#desired?.revision))
       .sort((left, right) => (left.name < right.name ? -1 : 1));
   }
 
@@ -127,8 +129,6 @@ export class Fleet {
   }
 
   async #windDown(grace: number): Promise<void> {
-    // Set first by a microtask's delay: nothing below runs before `#stopped` is there.
-    await Promise.resolve();
     this.#queue.clear();
     const members = [...this.#members.values()];
     for (const member of members) {
@@ -145,12 +145,16 @@ export class Fleet {
   }
 
   #schedule(member: Member): void {
-    if (this.#stopped !== undefined || this.#desired === undefined || member.forgotten) return;
+    if (!this.#mayStart(member)) return;
     cancelRetry(member);
     member.due = true;
     if (member.queued || member.run !== undefined) return;
     member.queued = true;
     void this.#queue.add(() => this.#run(member));
+  }
+
+  #mayStart(member: Member): boolean {
+    return this.#stopped === undefined && this.#desired !== undefined && !member.forgotten;
   }
 
   #forget(member: Member): void {
@@ -176,9 +180,9 @@ export class Fleet {
 
   /** One try of one node, from the connection to its place in the status. */
   async #run(member: Member): Promise<void> {
-    const desired = this.#desired;
+    const desired = this.#mayStart(member) ? this.#desired : undefined;
     member.queued = false;
-    if (desired === undefined || this.#stopped !== undefined || member.forgotten) return;
+    if (desired === undefined) return;
     member.due = false;
     const run: Run = { connecting: true, files: new AbortController(), session: new AbortController() };
     member.run = run;
@@ -252,26 +256,6 @@ export class Fleet {
     });
   }
 
-  #statusOf(member: Member): NodeStatus {
-    const wanted = this.#desired?.revision;
-    const { node, held, lastSuccess, lastResult, lastError, attempts, retry } = member;
-    const inSync = wanted !== undefined && held === wanted && !member.due;
-    const state =
-      member.run !== undefined ? 'syncing' : retry !== undefined ? 'failed' : inSync ? 'synced' : 'pending';
-    return {
-      name: node.name,
-      address: node.address,
-      state,
-      wanted,
-      held,
-      lastSuccess,
-      lastResult,
-      lastError,
-      attempts,
-      nextRetry: retry?.at,
-    };
-  }
-
   #settleWaiting(): void {
     if (this.#waiting.length === 0) return;
     const nodes = this.status();
@@ -294,63 +278,8 @@ export class Fleet {
   }
 }
 
-/** A node with where it stands. */
-interface Member {
-  node: TargetNode;
-  held: string | undefined;
-  lastSuccess: number | undefined;
-  lastResult: SyncResult | undefined;
-  lastError: NodeFault | undefined;
-  attempts: number;
-  /** In line for a session. */
-  queued: boolean;
-  /** To be tried, now or after the run under way. */
-  due: boolean;
-  /** Taken off the list while a run was under way. */
-  forgotten: boolean;
-  run: Run | undefined;
-  retry: { readonly at: number; readonly cancel: () => void } | undefined;
-}
-
-/** A try under way. */
-interface Run {
-  connecting: boolean;
-  /** Ends the run between two files. */
-  readonly files: AbortController;
-  /** Ends the session, whatever it is doing. */
-  readonly session: AbortController;
-}
-
 type Outcome =
   { readonly ok: true; readonly result: SyncResult } | { readonly ok: false; readonly error: unknown };
-
-function newMember(node: TargetNode): Member {
-  return {
-    node,
-    held: undefined,
-    lastSuccess: undefined,
-    lastResult: undefined,
-    lastError: undefined,
-    attempts: 0,
-    queued: false,
-    due: false,
-    forgotten: false,
-    run: undefined,
-    retry: undefined,
-  };
-}
-
-/** Ends a run with no file half done: between two files, or at once while there is only a connection. */
-function interrupt(run: Run | undefined): void {
-  if (run === undefined) return;
-  run.files.abort();
-  if (run.connecting) run.session.abort();
-}
-
-function cancelRetry(member: Member): void {
-  member.retry?.cancel();
-  member.retry = undefined;
-}
 
 function faultOf(error: unknown): NodeFault {
   if (error instanceof NodeError) return { class: error.class, message: error.message, hint: error.hint };
