@@ -1,15 +1,10 @@
 import { fchmodSync, fstatSync, ftruncateSync, futimesSync, readSync, writeSync } from 'node:fs';
-import { setTimeout as startTimer, clearTimeout } from 'node:timers';
 import ssh2, { type Attributes, type SFTPWrapper } from 'ssh2';
-import type {
-  Interrupt,
-  SandboxOperation,
-  SandboxOperationKind,
-  SftpStatusCode,
-} from './sandbox-operation.js';
+import type { SandboxOperation, SandboxOperationKind } from './sandbox-operation.js';
 import { attributesOf, fileEntryOf } from './sftp-attributes.js';
 import { SftpHandles, type SftpHandle } from './sftp-handles.js';
-import { sftpStatus, statusOfError, wordsOf } from './sftp-status.js';
+import { SftpRequestRunner, type SftpRequestRunnerOptions } from './sftp-request-runner.js';
+import { sftpStatus } from './sftp-status.js';
 import { localMode, VolumeFault, type AttributeChange, type WindowsVolume } from './windows-volume.js';
 
 const { OPEN_MODE } = ssh2.utils.sftp;
@@ -20,16 +15,8 @@ const longestRead = 64 * 1024;
 /** Entries in one answer to READDIR, as many as OpenSSH sends. */
 const pageOfEntries = 100;
 
-export interface SftpServerOptions {
+export interface SftpServerOptions extends SftpRequestRunnerOptions {
   readonly volume: WindowsVolume;
-  /** Sees every request before it is carried out, and decides about it. */
-  readonly interrupt: Interrupt;
-  /** Cuts the connection that the session runs on. */
-  readonly drop: () => void;
-  /** Milliseconds from a request's arrival until it is carried out. Requests wait side by side, as on a long wire. */
-  readonly latencyMs: number;
-  /** Told of an error that is neither the client's nor the file system's; the connection is then dropped. */
-  readonly onFault: (error: unknown) => void;
 }
 
 /**
@@ -40,46 +27,7 @@ export interface SftpServerOptions {
 export function serveSftp(sftp: SFTPWrapper, options: SftpServerOptions): void {
   const { volume } = options;
   const handles = new SftpHandles();
-  const waiting = new Set<NodeJS.Timeout>();
-  let ended = false;
-
-  /** Carries a request out when its time comes: `work` answers it, or throws why it cannot be done. */
-  function request(id: number, describe: () => SandboxOperation, work: () => void): void {
-    const run = () => {
-      if (!ended) decide(id, describe, work);
-    };
-    if (options.latencyMs === 0) {
-      run();
-      return;
-    }
-    // Timers of one duration run in the order in which they were set, so the order of requests is kept.
-    const timer = startTimer(() => {
-      waiting.delete(timer);
-      run();
-    }, options.latencyMs);
-    waiting.add(timer);
-  }
-
-  function decide(id: number, describe: () => SandboxOperation, work: () => void): void {
-    try {
-      const verdict = options.interrupt(describe());
-      if (verdict === 'drop') options.drop();
-      else if (verdict === 'continue') work();
-      else sftp.status(id, verdict.status, verdict.message ?? wordsOf(verdict.status));
-    } catch (error) {
-      const status = statusOfError(error);
-      if (status !== undefined) {
-        reply(id, status);
-        return;
-      }
-      options.onFault(error);
-      options.drop();
-    }
-  }
-
-  function reply(id: number, status: SftpStatusCode): void {
-    sftp.status(id, status, wordsOf(status));
-  }
+  const requests = new SftpRequestRunner(sftp, options);
 
   function onPath(kind: SandboxOperationKind, path: string, to?: string): () => SandboxOperation {
     return () => {
@@ -100,7 +48,7 @@ export function serveSftp(sftp: SFTPWrapper, options: SftpServerOptions): void {
 
   sftp.on('OPEN', (id, path, flags) => {
     const write = (flags & OPEN_MODE.WRITE) !== 0;
-    request(id, onPath(write ? 'open-write' : 'open-read', path), () => {
+    requests.take(id, onPath(write ? 'open-write' : 'open-read', path), () => {
       // OpenSSH takes a request for neither reading nor writing as one for reading.
       const read = (flags & OPEN_MODE.READ) !== 0 || !write;
       const descriptor = volume.open(path, {
@@ -117,12 +65,12 @@ export function serveSftp(sftp: SFTPWrapper, options: SftpServerOptions): void {
   });
 
   sftp.on('READ', (id, name, offset, length) => {
-    request(id, onHandle('read', name), () => {
+    requests.take(id, onHandle('read', name), () => {
       const file = fileOf(name);
       if (!file.readable) throw new VolumeFault('denied', 'the file is not open for reading');
       const buffer = Buffer.alloc(Math.min(length, longestRead));
       const count = readSync(file.descriptor, buffer, 0, buffer.length, checkOffset(offset));
-      if (count === 0) reply(id, sftpStatus.endOfFile);
+      if (count === 0) requests.reply(id, sftpStatus.endOfFile);
       else sftp.data(id, buffer.subarray(0, count));
     });
   });
@@ -130,54 +78,54 @@ export function serveSftp(sftp: SFTPWrapper, options: SftpServerOptions): void {
   sftp.on('WRITE', (id, name, offset, data) => {
     // The data is a view of the packet it came in, which may be gone by the time of the write.
     const content = Buffer.from(data);
-    request(id, onHandle('write', name), () => {
+    requests.take(id, onHandle('write', name), () => {
       const file = fileOf(name);
       if (!file.writable) throw new VolumeFault('denied', 'the file is not open for writing');
       const start = file.append ? fstatSync(file.descriptor).size : checkOffset(offset);
       writeAll(file.descriptor, content, start);
-      reply(id, sftpStatus.ok);
+      requests.reply(id, sftpStatus.ok);
     });
   });
 
   sftp.on('CLOSE', (id, name) => {
-    request(id, onHandle('close', name), () => {
-      reply(id, handles.close(name) ? sftpStatus.ok : sftpStatus.failure);
+    requests.take(id, onHandle('close', name), () => {
+      requests.reply(id, handles.close(name) ? sftpStatus.ok : sftpStatus.failure);
     });
   });
 
   // Nothing on the volume is a link, so both tell the same.
   for (const kind of ['stat', 'lstat'] as const) {
     sftp.on(kind === 'stat' ? 'STAT' : 'LSTAT', (id: number, path: string) => {
-      request(id, onPath(kind, path), () => {
+      requests.take(id, onPath(kind, path), () => {
         sftp.attrs(id, attributesOf(volume.stat(path)));
       });
     });
   }
 
   sftp.on('FSTAT', (id, name) => {
-    request(id, onHandle('fstat', name), () => {
+    requests.take(id, onHandle('fstat', name), () => {
       sftp.attrs(id, attributesOf(fstatSync(fileOf(name).descriptor)));
     });
   });
 
   sftp.on('SETSTAT', (id, path, attributes: Partial<Attributes>) => {
-    request(id, onPath('setstat', path), () => {
+    requests.take(id, onPath('setstat', path), () => {
       volume.changeAttributes(path, changeOf(attributes));
       refuseOwner(attributes);
-      reply(id, sftpStatus.ok);
+      requests.reply(id, sftpStatus.ok);
     });
   });
 
   sftp.on('FSETSTAT', (id, name, attributes: Partial<Attributes>) => {
-    request(id, onHandle('fsetstat', name), () => {
+    requests.take(id, onHandle('fsetstat', name), () => {
       changeOpenFile(fileOf(name), changeOf(attributes));
       refuseOwner(attributes);
-      reply(id, sftpStatus.ok);
+      requests.reply(id, sftpStatus.ok);
     });
   });
 
   sftp.on('OPENDIR', (id, path) => {
-    request(id, onPath('opendir', path), () => {
+    requests.take(id, onPath('opendir', path), () => {
       const stats = volume.stat(path);
       const dots = ['.', '..'].map((name) => ({ name, stats }));
       const entries = [...dots, ...volume.list(path)];
@@ -186,45 +134,45 @@ export function serveSftp(sftp: SFTPWrapper, options: SftpServerOptions): void {
   });
 
   sftp.on('READDIR', (id, name) => {
-    request(id, onHandle('readdir', name), () => {
+    requests.take(id, onHandle('readdir', name), () => {
       const handle = handles.get(name);
       if (handle?.kind !== 'directory') throw new VolumeFault('failure', 'not a handle of a directory');
       const page = handle.entries.splice(0, pageOfEntries);
-      if (page.length === 0) reply(id, sftpStatus.endOfFile);
+      if (page.length === 0) requests.reply(id, sftpStatus.endOfFile);
       else sftp.name(id, page.map(fileEntryOf));
     });
   });
 
   sftp.on('MKDIR', (id, path) => {
-    request(id, onPath('mkdir', path), () => {
+    requests.take(id, onPath('mkdir', path), () => {
       volume.makeDirectory(path);
-      reply(id, sftpStatus.ok);
+      requests.reply(id, sftpStatus.ok);
     });
   });
 
   sftp.on('RMDIR', (id, path) => {
-    request(id, onPath('rmdir', path), () => {
+    requests.take(id, onPath('rmdir', path), () => {
       volume.removeDirectory(path);
-      reply(id, sftpStatus.ok);
+      requests.reply(id, sftpStatus.ok);
     });
   });
 
   sftp.on('REMOVE', (id, path) => {
-    request(id, onPath('remove', path), () => {
+    requests.take(id, onPath('remove', path), () => {
       volume.removeFile(path);
-      reply(id, sftpStatus.ok);
+      requests.reply(id, sftpStatus.ok);
     });
   });
 
   sftp.on('RENAME', (id, from, to) => {
-    request(id, onPath('rename', from, to), () => {
+    requests.take(id, onPath('rename', from, to), () => {
       volume.rename(from, to);
-      reply(id, sftpStatus.ok);
+      requests.reply(id, sftpStatus.ok);
     });
   });
 
   sftp.on('REALPATH', (id, path) => {
-    request(id, onPath('realpath', path), () => {
+    requests.take(id, onPath('realpath', path), () => {
       const filename = volume.canonical(path);
       // The answer carries no attributes, which the types of the library do not foresee.
       sftp.name(id, [{ filename, longname: filename, attrs: {} as Attributes }]);
@@ -232,31 +180,32 @@ export function serveSftp(sftp: SFTPWrapper, options: SftpServerOptions): void {
   });
 
   sftp.on('READLINK', (id, path) => {
-    request(id, onPath('readlink', path), () => {
-      reply(id, sftpStatus.unsupported);
+    requests.take(id, onPath('readlink', path), () => {
+      requests.reply(id, sftpStatus.unsupported);
     });
   });
 
   sftp.on('SYMLINK', (id, target, link) => {
-    request(id, onPath('symlink', target, link), () => {
-      reply(id, sftpStatus.unsupported);
+    requests.take(id, onPath('symlink', target, link), () => {
+      requests.reply(id, sftpStatus.unsupported);
     });
   });
 
   sftp.on('EXTENDED', (id, name) => {
-    request(
+    requests.take(
       id,
       () => ({ kind: 'extended', path: name }),
       () => {
-        reply(id, sftpStatus.unsupported);
+        requests.reply(id, sftpStatus.unsupported);
       },
     );
   });
 
+  let ended = false;
   const end = () => {
     if (ended) return;
     ended = true;
-    for (const timer of waiting) clearTimeout(timer);
+    requests.end();
     handles.closeAll();
     // The library leaves it to the server to close its side of the channel.
     sftp.end();

@@ -25,7 +25,7 @@ export function publicKeyLine(key: ParsedKey): string {
 
 /** Reads a key, private or public. @throws Error that says which key, and never shows it. */
 export function readSshKey(text: string, what: string): ParsedKey {
-  const parsed: ParsedKey | Error | readonly ParsedKey[] = ssh2.utils.parseKey(text);
+  const parsed = ssh2.utils.parseKey(text);
   if (parsed instanceof Error) throw new Error(`${what} is not an SSH key`, { cause: parsed });
   return parsed;
 }

@@ -146,6 +146,11 @@ const writeFile = (sftp: SFTPWrapper, path: string, content: string | Buffer) =>
     sftp.writeFile(path, content, done);
   });
 
+/** Where the files that this process has open can be counted. */
+const openFiles = '/proc/self/fd';
+const descriptors = () => readdirSync(openFiles).length;
+const countable = existsSync(openFiles);
+
 const { OPEN_MODE } = ssh2.utils.sftp;
 const noSuchFile = { code: sftpStatus.noSuchFile, message: 'No such file' };
 const permissionDenied = { code: sftpStatus.permissionDenied, message: 'Permission denied' };
@@ -642,9 +647,8 @@ describe('a sandbox node: watching and breaking', () => {
     expect(node.connections).toBe(1);
   });
 
-  it('closes the handles of a connection that goes away', async () => {
+  it.runIf(countable)('closes the handles of a connection that goes away', async () => {
     const node = await startNode();
-    const descriptors = () => readdirSync('/proc/self/fd').length;
     // Sockets and the like come and go: only the many files of the session count.
     const before = descriptors();
     const client = await connect(node);
@@ -658,10 +662,9 @@ describe('a sandbox node: watching and breaking', () => {
     expect(descriptors()).toBeLessThan(before + 50);
   });
 
-  it('closes the handles of a session that ends while its connection stays', async () => {
+  it.runIf(countable)('closes the handles of a session that ends while its connection stays', async () => {
     const node = await startNode();
     const client = await connect(node);
-    const descriptors = () => readdirSync('/proc/self/fd').length;
     for (let round = 0; round < 3; round += 1) {
       const before = descriptors();
       const sftp = await call<SFTPWrapper>((done) => client.sftp(done));

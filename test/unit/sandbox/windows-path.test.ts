@@ -79,7 +79,7 @@ describe('parseWindowsPath', () => {
         }
         expect(parseWindowsPath(formatSftpPath(parsed.components), [])).toEqual(parsed);
       }),
-      { numRuns: 1_000 },
+      { numRuns: 400 },
     );
   });
 });
