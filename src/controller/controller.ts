@@ -1,0 +1,154 @@
+import type { Fleet } from '../distribution/fleet.js';
+import { renderHosts, type RenderedHosts } from '../hosts/render.js';
+import { parsePullSecret } from '../hosts/pull-secret.js';
+import {
+  noInsecureRegistries,
+  parseInsecureRegistries,
+  type InsecureRegistries,
+} from '../mirrors/insecure-registries.js';
+import { indexMirrorSets, type MirrorSetIndex } from '../mirrors/mirror-set-index.js';
+import type { MirrorSet } from '../mirrors/mirror-set.js';
+import { mergeRegistries } from '../mirrors/registry-view.js';
+import { admit, type Admission } from './admit.js';
+import { debounce, type Debounced } from './debounce.js';
+import type { MirrorSetSource, NodeSource, PolicySource, SecretSource } from './sources.js';
+
+/** Remembers what was let in, so that a restart does not forget the last good version of a set that is denied now. */
+export interface AdmittedStore {
+  load(): Promise<readonly MirrorSet[]>;
+  save(sets: readonly MirrorSet[]): Promise<void>;
+}
+
+export interface Reconciliation {
+  readonly admission: Admission;
+  readonly rendered: RenderedHosts;
+  readonly nodes: number;
+  /** Items of `insecureRegistries` that are no reference. */
+  readonly insecureFaults: readonly { readonly text: string; readonly fault: string }[];
+}
+
+export interface ControllerOptions {
+  readonly mirrorSets: MirrorSetSource;
+  readonly nodes: NodeSource;
+  readonly policy: PolicySource;
+  /** Absent: no credentials are rendered. */
+  readonly pullSecret?: SecretSource | undefined;
+  readonly admitted: AdmittedStore;
+  readonly fleet: Pick<Fleet, 'setDesired' | 'setNodes'>;
+  readonly now: () => Date;
+  readonly onReconciled: (result: Reconciliation) => void;
+  /** An internal fault; the last desired state stays in force. */
+  readonly onFault: (error: unknown) => void;
+  /** How long the sources must be quiet before a change is acted on, in milliseconds. */
+  readonly quietMs?: number;
+}
+
+const defaultQuietMs = 500;
+/** A source that never rests is acted on this often all the same. */
+const longestFactor = 10;
+
+/**
+ * The loop: what the sources say is judged, what passes is rendered, and the result is handed to the fleet. One run
+ * at a time; changes during a run lead to one more.
+ */
+export class Controller {
+  readonly #options: ControllerOptions;
+  readonly #debounced: Debounced;
+  readonly #unsubscribe: (() => void)[] = [];
+  #inForce: readonly MirrorSet[] = [];
+  #index: MirrorSetIndex | undefined;
+  #insecure: InsecureRegistries = noInsecureRegistries;
+  #running: Promise<void> | undefined;
+  /** Counts the runs asked for. */
+  #asked = 0;
+  #stopped = false;
+
+  constructor(options: ControllerOptions) {
+    const quietMs = options.quietMs ?? defaultQuietMs;
+    this.#options = options;
+    this.#debounced = debounce(() => void this.reconcile(), quietMs, quietMs * longestFactor);
+  }
+
+  /** The sets in force, for judging others against; `undefined` before the first run. */
+  index(): MirrorSetIndex | undefined {
+    return this.#index;
+  }
+
+  insecure(): InsecureRegistries {
+    return this.#insecure;
+  }
+
+  /** Remembers what was in force, follows the sources, and makes the first run. */
+  async start(): Promise<void> {
+    const { mirrorSets, nodes, policy, pullSecret, admitted } = this.#options;
+    this.#inForce = await admitted.load();
+    for (const source of [mirrorSets, nodes, policy, pullSecret]) {
+      if (source === undefined) continue;
+      this.#unsubscribe.push(
+        source.onChange(() => {
+          this.#debounced.trigger();
+        }),
+      );
+    }
+    await this.reconcile();
+  }
+
+  /** Makes a run now, or one more after the run that is under way. Never rejects. */
+  reconcile(): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
+    this.#asked += 1;
+    this.#running ??= this.#runUntilQuiet().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  /** Follows the sources no more; resolves when the run under way has ended. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#debounced.cancel();
+    for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
+    await this.#running;
+  }
+
+  async #runUntilQuiet(): Promise<void> {
+    let answered: number;
+    do {
+      answered = this.#asked;
+      try {
+        await this.#run();
+      } catch (error) {
+        this.#options.onFault(error);
+      }
+    } while (answered !== this.#asked && !this.#stopped);
+  }
+
+  async #run(): Promise<void> {
+    const { mirrorSets, nodes, policy, pullSecret, admitted, fleet, now, onReconciled } = this.#options;
+    const snapshot = mirrorSets.current();
+    const currentPolicy = policy.current();
+    // What is not known yet must not be mistaken for nothing: that would take every mirror off the nodes.
+    if (snapshot === undefined || currentPolicy === undefined) return;
+
+    const { registries: insecure, faults: insecureFaults } = parseInsecureRegistries(
+      snapshot.insecureRegistries,
+    );
+    const admission = admit(snapshot.sets, this.#inForce, { policy: currentPolicy, insecure, now: now() });
+    const secret = currentPolicy.credentials ? pullSecret?.current() : undefined;
+    const rendered = renderHosts(mergeRegistries(admission.admitted, currentPolicy.view), {
+      credentials: secret === undefined ? undefined : parsePullSecret(secret),
+      insecure,
+    });
+
+    this.#inForce = admission.admitted;
+    this.#index = indexMirrorSets(admission.admitted);
+    this.#insecure = insecure;
+
+    const targets = nodes.current() ?? [];
+    // The state first: a node that is new is then brought to it at once.
+    fleet.setDesired(rendered.desired);
+    fleet.setNodes(targets);
+    onReconciled({ admission, rendered, nodes: targets.length, insecureFaults });
+    await admitted.save(admission.admitted);
+  }
+}
