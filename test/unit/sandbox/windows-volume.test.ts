@@ -294,10 +294,13 @@ describe('WindowsVolume', () => {
           '..\\..',
           '../..',
           '%2e%2e',
+          '．．',
+          '／',
+          'İı',
         ),
         weight: 3,
       },
-      { arbitrary: fc.string({ unit: 'binary', maxLength: 8 }), weight: 1 },
+      { arbitrary: fc.string({ unit: 'binary-ascii', maxLength: 8 }), weight: 1 },
     );
     const path = fc
       .tuple(
