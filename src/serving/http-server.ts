@@ -130,16 +130,27 @@ function createHttps(
   server.on('tlsClientError', (error: Error, socket: TLSSocket) => {
     // A probe or a port scan that hangs up before its handshake is not worth a word.
     if (systemCodeOf(error) === 'ECONNRESET') return;
-    onError?.(
-      new ServingError(
-        'TLS_HANDSHAKE',
-        `TLS handshake with ${socket.remoteAddress ?? 'a client'} failed (${systemCodeOf(error) ?? error.message})`,
-        'a client that rejects the certificate needs the authority that signed it, for a webhook in caBundle',
-        { cause: error },
-      ),
-    );
+    onError?.(handshakeFault(socket.remoteAddress, error));
   });
   return server;
+}
+
+function handshakeFault(remoteAddress: string | undefined, error: Error): ServingError {
+  const code = systemCodeOf(error) ?? error.message;
+  let hint = 'look at the cause';
+  if (code === 'ERR_SSL_HTTP_REQUEST')
+    hint = 'the client speaks plain HTTP: its URL has to begin with https://';
+  else if (/PROTOCOL|VERSION/.test(code)) hint = 'the client has to offer TLS 1.2 or later';
+  else if (code.includes('ALERT')) {
+    hint = 'the client has to trust the authority that signed the certificate: for a webhook, its caBundle';
+  }
+  // The address of a client that has already gone is not known any more.
+  return new ServingError(
+    'TLS_HANDSHAKE',
+    `TLS handshake with ${remoteAddress ?? 'a client'} failed (${code})`,
+    hint,
+    { cause: error },
+  );
 }
 
 async function listen(server: Server, bind: BindAddress, flag: string): Promise<void> {

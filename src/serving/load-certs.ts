@@ -34,7 +34,9 @@ export function filesOf(source: CertSource): { readonly cert: string; readonly k
 export async function loadCerts(source: CertSource): Promise<LoadedCerts> {
   const files = filesOf(source);
   const hint = hintFor(source);
-  const [cert, key] = await Promise.all([read(files.cert, hint), read(files.key, hint)]);
+  // One after the other, so that the same fault always gives the same message.
+  const cert = await read(files.cert, hint);
+  const key = await read(files.key, hint);
 
   const checked = checkKeyPair({ cert, key });
   if (checked.ok) return { cert, key, expires: expiryOf(checked.certificate) };

@@ -5,7 +5,7 @@ import type { RequestListener } from 'node:http';
 import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
 import { connect as connectTcp } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import { connect as connectTls, TLSSocket } from 'node:tls';
+import { connect as connectTls, TLSSocket, type SecureVersion } from 'node:tls';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { parseBindAddress } from '../../src/serving/bind-address.js';
 import { writeDevelopmentCerts } from '../../src/serving/certs-directory.js';
@@ -84,6 +84,12 @@ function keepAliveAgent(): Agent {
 
 const ok: RequestListener = (_request, response) => response.end('ok');
 
+/** A client's options for one version of TLS. */
+function onlyTls(version: SecureVersion) {
+  // So that it is the server that refuses: OpenSSL's default level forbids 1.0 and 1.1 to the client too.
+  return { minVersion: version, maxVersion: version, ciphers: 'DEFAULT@SECLEVEL=0' };
+}
+
 function deferred<T>() {
   let resolve!: (value: T) => void;
   const promise = new Promise<T>((settle) => {
@@ -130,24 +136,26 @@ describe('TLS', () => {
     expect((await get(byName, '/', { family: 4 })).socket.authorized).toBe(true);
   });
 
-  it('is refused by a client that does not trust the authority, and the server hears of it', async () => {
+  it('is refused by a client that does not trust the authority', async () => {
+    await expect(get(await start(ok), '/', { ca: client.caCert })).rejects.toThrow(/signature|issuer|verify/);
+  });
+
+  it.each([
+    ['speaks plain HTTP', 'ERR_SSL_HTTP_REQUEST', 'begin with https://'],
+    ['offers TLS 1.1 at most', 'ERR_SSL_UNSUPPORTED_PROTOCOL', 'TLS 1.2 or later'],
+  ])('reports a client that %s, with what to do about it', async (what, code, hint) => {
     const heard = deferred<ServingError>();
-    const server = await start(ok, {
-      onError: (fault) => {
-        heard.resolve(fault);
-      },
+    const { port } = await start(ok, { onError: heard.resolve });
+    const socket = what.includes('HTTP')
+      ? connectTcp(port, '127.0.0.1', () => socket.write('GET / HTTP/1.1\r\n\r\n'))
+      : connectTls({ host: '127.0.0.1', port, ...onlyTls('TLSv1.1') });
+    socket.on('error', () => undefined);
+    onTestFinished(() => {
+      socket.destroy();
     });
-    await expect(get(server, '/', { ca: client.caCert })).rejects.toThrow(/signature|issuer|verify/);
-    const socket = connectTls({
-      host: '127.0.0.1',
-      port: server.port,
-      rejectUnauthorized: false,
-      maxVersion: 'TLSv1.1',
-      minVersion: 'TLSv1.1',
-    });
-    await once(socket, 'error');
-    expect(await heard.promise).toMatchObject({ code: 'TLS_HANDSHAKE' });
-    expect((await heard.promise).message).toMatch(/^TLS handshake with .* failed \(ERR_SSL_/);
+    const fault = await heard.promise;
+    expect(fault.message).toMatch(new RegExp(`^TLS handshake with .* failed \\(${code}\\)$`));
+    expect(fault).toMatchObject({ code: 'TLS_HANDSHAKE', hint: expect.stringContaining(hint) as string });
   });
 
   it.each(['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const)('%s: only 1.2 and later', async (version) => {
@@ -158,10 +166,7 @@ describe('TLS', () => {
       host: '127.0.0.1',
       port: server.port,
       ca: made.caCert,
-      minVersion: version,
-      maxVersion: version,
-      // So that it is the server that refuses: OpenSSL's default level forbids 1.0 and 1.1 to the client too.
-      ciphers: 'DEFAULT@SECLEVEL=0',
+      ...onlyTls(version),
     });
     onTestFinished(() => {
       socket.destroy();
