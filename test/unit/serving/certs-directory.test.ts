@@ -70,9 +70,9 @@ describe('writeDevelopmentCerts', () => {
   });
 
   it.each([
-    ['expired', inTwoYears],
-    ['soon expiring', new Date('2031-12-15T00:00:00Z')],
-  ])('renews an %s certificate under the same authority', async (_, at) => {
+    ['has expired', inTwoYears],
+    ['expires soon', new Date('2031-12-15T00:00:00Z')],
+  ])('renews a certificate that %s under the same authority', async (_, at) => {
     const directory = await temporaryDirectory();
     await writeDevelopmentCerts(directory, { now });
     const before = await contents(directory);
