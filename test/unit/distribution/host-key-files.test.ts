@@ -2,14 +2,14 @@ import { execFileSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import ssh2 from 'ssh2';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fingerprintOf } from '../../../src/distribution/host-key-store.js';
 import { knownHostsFile } from '../../../src/distribution/known-hosts-file.js';
 import { pinnedKeysFile } from '../../../src/distribution/pinned-keys-file.js';
+import { generateSshKeyPair } from '../../../src/sandbox/ssh-key-pair.js';
 
 const newKey = (): { line: string; wire: Buffer } => {
-  const line = ssh2.utils.generateKeyPairSync('ed25519').public;
+  const line = generateSshKeyPair().publicKey;
   return { line, wire: Buffer.from(line.split(' ')[1]!, 'base64') };
 };
 const key = newKey();

@@ -1,11 +1,11 @@
 import { createHmac } from 'node:crypto';
-import ssh2 from 'ssh2';
 import { describe, expect, it } from 'vitest';
 import { fingerprintOf, keyTypeOf, knownHostsName } from '../../../src/distribution/host-key-store.js';
 import { judgeKey, keyTypes, linesFor, parseKnownHosts } from '../../../src/distribution/known-hosts.js';
+import { generateSshKeyPair } from '../../../src/sandbox/ssh-key-pair.js';
 
 const newKey = (): { line: string; wire: Buffer } => {
-  const line = ssh2.utils.generateKeyPairSync('ed25519').public;
+  const line = generateSshKeyPair().publicKey;
   return { line, wire: Buffer.from(line.split(' ')[1]!, 'base64') };
 };
 const ours = newKey();
