@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { extname, join, relative } from 'node:path';
 import { debounce, type Debounced } from '../controller/debounce.js';
 import type { MirrorSetSnapshot, MirrorSetSource } from '../controller/sources.js';
 import { parseManifests, type ManifestMirrorSet, type ParsedManifests } from '../mirrors/manifest.js';
 import { compareText, keyOf } from '../mirrors/mirror-set.js';
+import { listManifests } from './list-manifests.js';
 import { Listeners } from './listeners.js';
 import { watchPath } from './watch-path.js';
 
@@ -26,7 +26,6 @@ export interface ManifestDirectoryOptions {
 
 const defaultSettleMs = 300;
 const longestFactor = 10;
-const extensions = new Set(['.yaml', '.yml', '.json']);
 
 interface ReadFile {
   readonly digest: string;
@@ -187,21 +186,6 @@ export class ManifestDirectory implements MirrorSetSource {
     this.#reported = faults.length === 0 ? '' : text;
     this.#options.onFaults(faults);
   }
-}
-
-/** The manifests below a directory, hidden ones and those of hidden folders left out, sorted. */
-async function listManifests(directory: string): Promise<string[]> {
-  const items = await readdir(directory, { recursive: true, withFileTypes: true });
-  return items
-    .filter((item) => !item.isDirectory() && extensions.has(extname(item.name).toLowerCase()))
-    .map((item) => join(item.parentPath, item.name))
-    .filter(
-      (path) =>
-        !relative(directory, path)
-          .split(/[/\\]/)
-          .some((part) => part.startsWith('.')),
-    )
-    .sort(compareText);
 }
 
 function messageOf(error: unknown): string {

@@ -1,0 +1,168 @@
+import type { Logger } from 'pino';
+import type { Verdict } from '../controller/admit.js';
+import { describeFinding, type Finding } from '../policy/finding.js';
+import type { ManifestDirectory } from '../standalone/manifest-directory.js';
+import type { StandaloneEvents } from './run-standalone.js';
+
+const verdictWords = {
+  admitted: 'admitted',
+  'kept-out': 'denied and kept out',
+  'last-good-kept': 'denied; its last good version stays in force',
+  removed: 'removed',
+  'removal-refused': 'may not be removed and stays in force',
+} as const satisfies Record<Verdict['outcome'], string>;
+
+/** Writes what happens in standalone mode to a log: each thing once, when it changes. */
+export function logEvents(log: Logger): StandaloneEvents {
+  const told = new Map<string, string>();
+  /** True when something other than the last time is to be said of a subject. */
+  const isNews = (subject: string, state: unknown): boolean => {
+    const text = JSON.stringify(state);
+    if (told.get(subject) === text) return false;
+    told.set(subject, text);
+    return true;
+  };
+
+  return {
+    onReconciled({ admission, rendered, nodes, insecureFaults }, directory) {
+      for (const verdict of admission.verdicts) {
+        const { kind, name } = verdict.review.set;
+        const { findings, notices } = verdict.judgement;
+        if (!isNews(`${kind}/${name}`, [verdict.outcome, verdict.review.set, findings, notices])) continue;
+        logVerdict(log, verdict, directory);
+      }
+      for (const { text, fault } of insecureFaults) {
+        if (isNews(`insecure ${text}`, fault))
+          log.warn({ value: text }, `insecureRegistries: "${text}" ${fault}`);
+      }
+      for (const finding of rendered.findings) {
+        if (isNews(`rendering ${finding.message}`, true)) log.warn({ code: finding.code }, finding.message);
+      }
+      const { files, revision } = rendered.desired;
+      if (isNews('desired state', [revision, nodes])) {
+        log.info(
+          { revision, registries: [...files.keys()], nodes },
+          `desired state: ${files.size} registries for ${nodes} nodes`,
+        );
+      }
+    },
+
+    onFleet(event) {
+      switch (event.type) {
+        case 'syncing':
+          log.debug({ node: event.node, revision: event.revision }, `${event.node}: syncing`);
+          break;
+        case 'synced': {
+          const { written, removed, unchanged, foreign } = event.result;
+          log.info(
+            {
+              node: event.node,
+              revision: event.revision,
+              written,
+              removed,
+              unchanged,
+              foreign,
+              durationMs: Math.round(event.duration),
+            },
+            `${event.node}: in sync (${written.length} written, ${removed.length} removed, ${unchanged} unchanged)`,
+          );
+          break;
+        }
+        case 'failed':
+          log.error(
+            {
+              node: event.node,
+              revision: event.revision,
+              class: event.error.class,
+              attempts: event.attempts,
+              retryInMs: Math.round(event.retryIn),
+            },
+            `${event.node}: ${event.error.message}; ${event.error.hint}; next try in ${Math.round(event.retryIn / 1000)} s`,
+          );
+          break;
+        case 'host-key-pinned':
+          log.info(
+            { node: event.node, fingerprint: event.fingerprint },
+            `${event.node}: host key pinned (${event.fingerprint})`,
+          );
+          break;
+      }
+    },
+
+    onDirectoryFaults(faults) {
+      if (faults.length === 0) log.info('all manifests can be read again');
+      for (const { where, message } of faults) log.error({ where }, `${where}: ${message}`);
+    },
+
+    onFile(what, path, faults) {
+      if (faults.length === 0) log.info({ path }, `${what} ${path} was read again and is in force`);
+      for (const fault of faults)
+        log.error({ path }, `${what} ${path}: ${fault}; the last good one stays in force`);
+    },
+
+    onReviewed({ kind, operation, outcome, findings, exempted, dryRun, durationMs }) {
+      log.info(
+        {
+          kind,
+          operation,
+          outcome,
+          dryRun,
+          rules: findings.map(({ rule, action }) => `${action} ${rule}`),
+          exempted: exempted.length,
+          durationMs,
+        },
+        `reviewed ${operation} of ${kind}: ${outcome}`,
+      );
+    },
+
+    onRefused(code) {
+      log.warn({ code }, `refused a request: ${code}`);
+    },
+
+    onInternalFault(error) {
+      log.error({ err: error }, 'internal fault');
+    },
+
+    onServing(fault) {
+      log.warn({ code: fault.code }, `${fault.message}; ${fault.hint}`);
+    },
+
+    onCertsReloaded(expires) {
+      log.info({ expires: expires.toISOString() }, 'certificate reloaded');
+    },
+  };
+}
+
+function logVerdict(
+  log: Logger,
+  { review, judgement, outcome }: Verdict,
+  directory: ManifestDirectory,
+): void {
+  const { set, operation } = review;
+  const manifest = directory.manifestOf(set);
+  const where = ({ path }: Pick<Finding, 'path'>) => {
+    if (manifest === undefined || operation === 'DELETE') return path;
+    const { file, line } = manifest.locate(path);
+    return `${file}:${line}: ${path}`;
+  };
+
+  const about = { kind: set.kind, name: set.name, outcome };
+  const line = `${set.kind} "${set.name}" is ${verdictWords[outcome]}`;
+  if (judgement.allowed) log.info(about, line);
+  else log.error(about, line);
+
+  for (const finding of judgement.findings) {
+    const fields = { ...about, rule: finding.rule, action: finding.action, path: finding.path };
+    const text = `${finding.action} ${finding.rule} at ${where(finding)}: ${describeFinding(finding)}`;
+    if (finding.action === 'deny') log.error(fields, text);
+    else if (finding.action === 'warn') log.warn(fields, text);
+    else log.debug(fields, text);
+  }
+  for (const { finding, exemption } of judgement.exempted) {
+    log.info(
+      { ...about, rule: finding.rule, expires: exemption.expires.toISOString() },
+      `exempt from ${finding.rule}: ${exemption.reason}`,
+    );
+  }
+  for (const notice of judgement.notices) log.warn(about, notice);
+}

@@ -1,0 +1,233 @@
+import { basename } from 'node:path';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { profiles } from '../policy/profile.js';
+import { parseBindAddress, type BindAddress } from '../serving/bind-address.js';
+import { CliError, exitCodes } from './cli-error.js';
+import { painter, type Io } from './io.js';
+import { logFormats, logLevels } from './log-flags.js';
+
+/**
+ * Runs one command line.
+ *
+ * @param argv as `process.argv`: interpreter, program, arguments
+ * @returns the exit code: 0 done, 1 done and the answer is no, 2 wrong usage or input, 70 a fault of mirrorgate
+ */
+export async function runProgram(argv: readonly string[], io: Io): Promise<number> {
+  let exitCode: number = exitCodes.ok;
+  const program = createProgram(argv, io, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(argv);
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    return report(error, io, program.opts<{ verbose?: boolean }>().verbose === true);
+  }
+}
+
+/** One place turns a failure into words: one line and a hint; the stack only when asked for. */
+function report(error: unknown, io: Io, verbose: boolean): number {
+  const paint = painter(io, io.stderr);
+  const message = error instanceof Error ? error.message : String(error);
+  const hint =
+    typeof error === 'object' && error !== null && 'hint' in error && typeof error.hint === 'string'
+      ? error.hint
+      : undefined;
+  const expected = error instanceof CliError || hint !== undefined;
+  for (const line of message.split('\n')) io.stderr.write(`${paint('red', 'error:')} ${line}\n`);
+  if (hint !== undefined) io.stderr.write(`${paint('cyan', 'hint:')} ${hint}\n`);
+  if (verbose && error instanceof Error) io.stderr.write(`${stackOf(error)}\n`);
+  else if (!expected) io.stderr.write(`${paint('cyan', 'hint:')} --verbose shows where this came from\n`);
+  if (error instanceof CliError) return error.exitCode;
+  return expected ? exitCodes.usage : exitCodes.internal;
+}
+
+function stackOf(error: Error): string {
+  const cause = error.cause instanceof Error ? `\ncaused by: ${stackOf(error.cause)}` : '';
+  return `${error.stack ?? error.message}${cause}`;
+}
+
+function createProgram(argv: readonly string[], io: Io, exit: (code: number) => void): Command {
+  const isPlugin = basename(argv[1] ?? '').startsWith('kubectl-');
+  const name = isPlugin ? 'kubectl mirrorgate' : 'mirrorgate';
+  const program = new Command(name)
+    .description(
+      'Guards the image mirror sets of clusters with Windows nodes, and brings what it admits to those nodes',
+    )
+    .option('--verbose', 'show where an error came from')
+    .exitOverride()
+    .showSuggestionAfterError()
+    .showHelpAfterError(`(${name} --help shows the usage)`)
+    .configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: (text) => void io.stderr.write(text),
+    });
+  const example = (command: Command, ...lines: string[]) =>
+    command.addHelpText('after', `\nExample:\n${lines.map((line) => `  $ ${name} ${line}`).join('\n')}`);
+  const policyOptions = (command: Command) =>
+    command
+      .option('--policy <file>', 'policy file (kind MirrorPolicy); default: the built-in policy')
+      .addOption(
+        new Option('--profile <profile>', "profile, in place of the policy file's").choices([...profiles]),
+      );
+
+  example(
+    policyOptions(
+      program
+        .command('check')
+        .description('judge mirror sets before they reach a cluster')
+        .argument('<file...>', 'manifests: files, directories, globs, or - for stdin')
+        .addOption(
+          new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text'),
+        )
+        .option('--strict', 'a warning fails the check too')
+        .option('--audit', 'show what is only recorded, too (text output)'),
+    ).action(async (files: string[], flags: Parameters<typeof import('./check.js').check>[2]) => {
+      const { check } = await import('./check.js');
+      exit(await check(io, files, flags));
+    }),
+    'check manifests/',
+    'check -o json mirror.yaml',
+  ).addHelpText(
+    'after',
+    '\nExit codes: 0 clean or warnings only, 1 something denies, 2 wrong usage or unreadable input',
+  );
+
+  example(
+    policyOptions(
+      program
+        .command('render')
+        .description('render the hosts.toml tree that Windows nodes would hold')
+        .argument('<file...>', 'manifests: files, directories, globs, or - for stdin')
+        .option('--out <dir>', 'write the tree to this directory, credentials included')
+        .addOption(new Option('--diff <dir>', 'show what would change in this directory').conflicts('out'))
+        .option('--pull-secret <file>', 'pull secret (.dockerconfigjson or Secret manifest) for credentials'),
+    ).action(async (files: string[], flags: Parameters<typeof import('./render.js').render>[2]) => {
+      const { render } = await import('./render.js');
+      exit(await render(io, files, flags));
+    }),
+    'render mirror.yaml',
+    'render manifests/ --out registries/',
+    'render manifests/ --diff registries/',
+  ).addHelpText(
+    'after',
+    '\nExit codes: 0 done, 1 --diff found a difference, 2 wrong usage or unreadable input',
+  );
+
+  example(
+    policyOptions(
+      program
+        .command('explain')
+        .description('show where Windows and Linux nodes look for an image, in order')
+        .argument('<image>', 'image name with tag or digest, as a pod names it')
+        .requiredOption('-f, --file <file...>', 'mirror sets: files, directories, globs, or - for stdin'),
+    ).action(async (image: string, flags: Parameters<typeof import('./explain.js').explain>[2]) => {
+      const { explain } = await import('./explain.js');
+      exit(await explain(io, image, flags));
+    }),
+    'explain quay.io/remote-org/image:1.2 -f tag-mirror.yaml',
+  );
+
+  const servingOptions = (command: Command, bind: string) =>
+    command
+      .addOption(addressOption('--bind <address>', 'webhook and check service (port 0 picks one)', bind))
+      .addOption(addressOption('--metrics-bind <address>', 'metrics and health', '127.0.0.1:8080'));
+
+  example(
+    policyOptions(
+      servingOptions(
+        program
+          .command('standalone')
+          .description(
+            'gate and courier for a directory of manifests and an inventory of nodes, no cluster needed',
+          )
+          .requiredOption('--manifests <dir>', 'directory of mirror sets, followed as it changes')
+          .requiredOption('--inventory <file>', 'YAML file of nodes')
+          .option('--pull-secret <file>', 'pull secret whose credentials are rendered')
+          .option('--known-hosts <file>', 'OpenSSH known_hosts file; default: keys are pinned at first use')
+          .option(
+            '--state <dir>',
+            'what is remembered across restarts; default: .mirrorgate beside the inventory',
+          )
+          .option('--concurrency <n>', 'nodes that are synced at the same time', positiveInteger, 10),
+        '0.0.0.0:8443',
+      )
+        .option('--tls-cert <file>', 'certificate, with --tls-key')
+        .option('--tls-key <file>', 'private key, with --tls-cert')
+        .option('--certs-dir <dir>', 'directory with tls.crt and tls.key', 'certs')
+        .option('--client-ca <file>', 'demand client certificates of this authority on /validate')
+        .option('--drain-time <seconds>', 'how long to go on answering after a stop signal', nonNegative, 10)
+        .addOption(
+          new Option('--log-level <level>', 'least level that is logged')
+            .choices([...logLevels])
+            .default('info'),
+        )
+        .addOption(
+          new Option('--log-format <format>', 'default: text on a terminal').choices([...logFormats]),
+        ),
+    ).action(async (flags: Parameters<typeof import('./standalone.js').standalone>[1]) => {
+      if ((flags.tlsCert === undefined) !== (flags.tlsKey === undefined)) {
+        throw new CliError('--tls-cert and --tls-key go together', { hint: 'give both, or --certs-dir' });
+      }
+      const { standalone } = await import('./standalone.js');
+      exit(await standalone(io, flags));
+    }),
+    'standalone --manifests manifests/ --inventory inventory.yaml',
+  );
+
+  example(
+    program
+      .command('sandbox')
+      .description('run everything here and now, with nodes that behave as Windows nodes do')
+      .option('--once', 'one round, then exit')
+      .option('--dir <dir>', 'work in this directory and keep it; default: a temporary one')
+      .addOption(
+        addressOption(
+          '--bind <address>',
+          'webhook and check service; default: 127.0.0.1:8443, or a free port',
+        ),
+      )
+      .action(async (flags: Parameters<typeof import('./sandbox.js').sandbox>[1]) => {
+        const { sandbox } = await import('./sandbox.js');
+        exit(await sandbox(io, flags));
+      }),
+    'sandbox --once',
+  );
+
+  example(
+    program
+      .command('certs')
+      .description('write a development authority and server certificate')
+      .option('--dir <dir>', 'directory for ca.crt, tls.crt and tls.key', 'certs')
+      .option('--host <name...>', "names or addresses beside this machine's own", [])
+      .option('--force', 'replace what is there, the authority included')
+      .action(async (flags: Parameters<typeof import('./certs.js').certs>[1]) => {
+        const { certs } = await import('./certs.js');
+        exit(await certs(io, flags));
+      }),
+    'certs --host mirrorgate.example.com',
+  );
+  return program;
+}
+
+function addressOption(flags: string, description: string, fallback?: string): Option {
+  const option = new Option(flags, description).argParser(address);
+  return fallback === undefined ? option : option.default(address(fallback), fallback);
+}
+
+function address(text: string): BindAddress {
+  const parsed = parseBindAddress(text);
+  if (!parsed.ok) throw new InvalidArgumentError(parsed.fault);
+  return parsed.address;
+}
+
+function positiveInteger(text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('expected a whole number from 1 up');
+  return Number(text);
+}
+
+function nonNegative(text: string): number {
+  if (!/^\d{1,6}(\.\d+)?$/.test(text)) throw new InvalidArgumentError('expected a number from 0 up');
+  return Number(text);
+}

@@ -1,0 +1,219 @@
+/** Puts the rooms together for files: sources, gate, controller, fleet, webhook and check service in one process. */
+import type { AdmissionObserver } from '../admission/admission-app.js';
+import { Controller, type Reconciliation } from '../controller/controller.js';
+import { Fleet } from '../distribution/fleet.js';
+import type { FleetEvent } from '../distribution/fleet-event.js';
+import type { HostKeyStore } from '../distribution/host-key-store.js';
+import { openOverSftp } from '../distribution/open-node.js';
+import type { TargetNode } from '../distribution/target-node.js';
+import type { MirrorPolicy } from '../policy/policy.js';
+import { defaultPolicy } from '../policy/policy.js';
+import type { Profile } from '../policy/profile.js';
+import type { BindAddress } from '../serving/bind-address.js';
+import { Health } from '../serving/health.js';
+import type { CertSource } from '../serving/load-certs.js';
+import type { Metrics } from '../serving/metrics.js';
+import type { ServingError } from '../serving/serving-error.js';
+import { admittedFile } from '../standalone/admitted-file.js';
+import { parseInventory } from '../standalone/inventory.js';
+import { ManifestDirectory, type DirectoryFault } from '../standalone/manifest-directory.js';
+import { parsePolicyFile } from '../standalone/policy-file.js';
+import { parsePullSecretFile } from '../standalone/pull-secret-file.js';
+import { WatchedFile } from '../standalone/watched-file.js';
+import { CliError } from './cli-error.js';
+import { withProfile } from './load-policy.js';
+import { recordFleet, recordReconciliation } from './record-metrics.js';
+import { serveGate } from './serve-gate.js';
+
+export interface StandaloneOptions {
+  readonly manifests: string;
+  readonly inventory: string;
+  readonly policy?: string | undefined;
+  readonly profile?: Profile | undefined;
+  readonly pullSecret?: string | undefined;
+  /** Remembers the sets in force across restarts. */
+  readonly admittedFile: string;
+  readonly hostKeys: HostKeyStore;
+  readonly bind: BindAddress;
+  readonly metricsBind: BindAddress;
+  readonly certs: CertSource;
+  /** PEM text; clients of the webhook must then show a certificate of this authority. */
+  readonly clientCa?: string | undefined;
+  readonly concurrency: number;
+  readonly quietMs?: number;
+  readonly metrics: Metrics;
+  readonly now: () => Date;
+  readonly events: StandaloneEvents;
+}
+
+/** What happens, for a log or a person. */
+export interface StandaloneEvents extends AdmissionObserver {
+  readonly onReconciled: (result: Reconciliation, directory: ManifestDirectory) => void;
+  readonly onFleet: (event: FleetEvent) => void;
+  readonly onDirectoryFaults: (faults: readonly DirectoryFault[]) => void;
+  /** A file was read: the faults in it, none when it is in force. */
+  readonly onFile: (
+    what: 'policy' | 'inventory' | 'pull secret',
+    path: string,
+    faults: readonly string[],
+  ) => void;
+  readonly onServing: (fault: ServingError) => void;
+  readonly onCertsReloaded: (expires: Date) => void;
+}
+
+export interface RunningStandalone {
+  readonly url: string;
+  readonly metricsUrl: string;
+  readonly fleet: Fleet;
+  readonly controller: Controller;
+  /** Stops in order: readiness first, then the server, the loop, and the sessions with nodes. */
+  stop(options: { readonly drainMs: number }): Promise<void>;
+}
+
+/**
+ * Starts everything; resolves when it serves and the first run of the controller has been handed to the fleet.
+ *
+ * @throws CliError or ServingError when something named on the command line cannot be used; nothing is left running
+ */
+export async function runStandalone(options: StandaloneOptions): Promise<RunningStandalone> {
+  const { events, metrics } = options;
+  const stops: (() => Promise<void>)[] = [];
+  const stopAll = async () => {
+    for (const stop of stops.reverse().splice(0)) await stop();
+  };
+  try {
+    const health = new Health();
+    const fleet = new Fleet({
+      open: openOverSftp(options.hostKeys),
+      concurrency: options.concurrency,
+      observe: (event) => {
+        events.onFleet(event);
+        recordFleet(metrics, fleet, event);
+      },
+    });
+    stops.push(() => fleet.stop());
+
+    const sources = await startSources(options, health, stops);
+    const policy = () => sources.policy.current() ?? defaultPolicy(options.profile);
+    const controller = new Controller({
+      mirrorSets: sources.directory,
+      nodes: sources.inventory,
+      policy: { current: policy, onChange: (listener) => sources.policy.onChange(listener) },
+      pullSecret: sources.pullSecret,
+      admitted: admittedFile(options.admittedFile),
+      fleet,
+      now: options.now,
+      onReconciled: (result) => {
+        recordReconciliation(metrics, result);
+        events.onReconciled(result, sources.directory);
+      },
+      onFault: (error) => {
+        metrics.internalFault();
+        events.onInternalFault(error);
+      },
+      ...(options.quietMs !== undefined && { quietMs: options.quietMs }),
+    });
+    health.addReadiness('mirror sets', () =>
+      controller.index() === undefined ? { ok: false, detail: 'not judged yet' } : { ok: true },
+    );
+
+    const serve = await serveGate({ ...options, health, controller, policy });
+    stops.push(() => serve.stop(0));
+    stops.push(() => controller.stop());
+    await controller.start();
+
+    return {
+      url: serve.url,
+      metricsUrl: serve.metricsUrl,
+      fleet,
+      controller,
+      async stop({ drainMs }) {
+        await serve.stop(drainMs);
+        await stopAll();
+      },
+    };
+  } catch (error) {
+    await stopAll();
+    throw error;
+  }
+}
+
+interface Sources {
+  readonly directory: ManifestDirectory;
+  readonly inventory: WatchedFile<readonly TargetNode[]>;
+  readonly policy: { current(): MirrorPolicy | undefined; onChange(listener: () => void): () => void };
+  readonly pullSecret: WatchedFile<string> | undefined;
+}
+
+async function startSources(
+  options: StandaloneOptions,
+  health: Health,
+  stops: (() => Promise<void>)[],
+): Promise<Sources> {
+  const { events, metrics, profile } = options;
+  const follow = async <T>(
+    what: 'policy' | 'inventory' | 'pull secret',
+    path: string,
+    parse: ConstructorParameters<typeof WatchedFile<T>>[0]['parse'],
+  ): Promise<WatchedFile<T>> => {
+    let broken: readonly string[] = [];
+    let started = false;
+    const file = new WatchedFile<T>({
+      path,
+      parse,
+      onRead: (faults) => {
+        broken = faults;
+        if (!started) return;
+        events.onFile(what, path, faults);
+        if (what === 'policy') (faults.length === 0 ? metrics.policyReloaded : metrics.policyRefused)();
+      },
+    });
+    stops.push(() => file.stop());
+    await file.start();
+    started = true;
+    if (file.current() === undefined)
+      throw new CliError(broken.map((fault) => `${what} ${path}: ${fault}`).join('\n'));
+    // The last good version is in force: that is no reason to take the process out of service, but to say so.
+    health.addReadiness(what, () => ({
+      ok: true,
+      ...(broken[0] !== undefined && { detail: `broken, the last good one is in force: ${broken[0]}` }),
+    }));
+    return file;
+  };
+
+  const directory = new ManifestDirectory({
+    path: options.manifests,
+    onFaults: events.onDirectoryFaults,
+    now: () => options.now().getTime(),
+  });
+  stops.push(() => directory.stop());
+  try {
+    await directory.start();
+  } catch (error) {
+    throw new CliError(`cannot read the manifests in ${options.manifests}`, {
+      hint: '--manifests names a directory of YAML or JSON files',
+      cause: error,
+    });
+  }
+
+  const inventory = await follow('inventory', options.inventory, (text) =>
+    parseInventory(text, options.inventory),
+  );
+  const pullSecret =
+    options.pullSecret === undefined
+      ? undefined
+      : await follow<string>('pull secret', options.pullSecret, parsePullSecretFile);
+  if (options.policy === undefined) {
+    return {
+      directory,
+      inventory,
+      pullSecret,
+      policy: { current: () => defaultPolicy(profile), onChange: () => () => undefined },
+    };
+  }
+  const file = await follow<MirrorPolicy>('policy', options.policy, (text) => {
+    const parsed = parsePolicyFile(text);
+    return parsed.ok ? { ok: true, value: withProfile(parsed.value, profile) } : parsed;
+  });
+  return { directory, inventory, pullSecret, policy: file };
+}
