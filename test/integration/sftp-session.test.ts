@@ -58,7 +58,11 @@ async function sshServer(
   });
   cleanUps.push(async () => {
     for (const connection of connections) connection.end();
-    await new Promise((resolve) => server.close(() => resolve(undefined)));
+    await new Promise<void>((resolve) => {
+      server.close(() => {
+        resolve();
+      });
+    });
   });
   return targetOf(await listening(server));
 }
