@@ -37,7 +37,7 @@ export function indexMirrorSets(sets: readonly MirrorSet[]): MirrorSetIndex {
 
 /**
  * The index as it would be with one set replaced: `before` is taken out (by kind and name) and `after` put in; either
- * may be absent. Costs nothing until a registry is looked up.
+ * may be absent. Costs nothing until a registry is looked up, and then once per registry.
  */
 export function replaceInIndex(
   index: MirrorSetIndex,
@@ -46,13 +46,19 @@ export function replaceInIndex(
 ): MirrorSetIndex {
   const removed = new Set([before, after].filter((set) => set !== undefined).map(keyOf));
   const added = indexOf(after);
+  const replaced = new Map<string, readonly ValidEntry[]>();
+  const replaceIn = (registry: string): readonly ValidEntry[] => {
+    const kept = index.entriesOf(registry).filter((entry) => !removed.has(keyOf(entry.set)));
+    const own = added.get(registry);
+    if (own === undefined || after === undefined) return kept;
+    const at = kept.findIndex((entry) => compareMirrorSets(entry.set, after) > 0);
+    return at === -1 ? [...kept, ...own] : [...kept.slice(0, at), ...own, ...kept.slice(at)];
+  };
   return {
     entriesOf: (registry) => {
-      const kept = index.entriesOf(registry).filter((entry) => !removed.has(keyOf(entry.set)));
-      const own = added.get(registry);
-      if (own === undefined || after === undefined) return kept;
-      const at = kept.findIndex((entry) => compareMirrorSets(entry.set, after) > 0);
-      return at === -1 ? [...kept, ...own] : kept.toSpliced(at, 0, ...own);
+      const entries = replaced.get(registry) ?? replaceIn(registry);
+      replaced.set(registry, entries);
+      return entries;
     },
     registries: () => new Set([...index.registries(), ...added.keys()]),
   };

@@ -113,12 +113,17 @@ function toFound(rule: Rule, violation: Violation, { set }: Review, { policy }: 
       kind: set.kind,
       name: set.name,
       path,
-      message,
-      fix,
+      message: oneLine(message),
+      fix: oneLine(fix),
       ...(suggestion !== undefined && { suggestion }),
     },
     identity: `${rule.id} ${key}`,
   };
+}
+
+/** Names and values may hold anything; what is shown to a person stays on its line. */
+function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ');
 }
 
 /**

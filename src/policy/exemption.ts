@@ -46,9 +46,25 @@ export function exemptionMatches(
 }
 
 function globMatches(glob: string, name: string): boolean {
-  const pattern = glob
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replace(/\*+/g, '.*')
-    .replace(/\?/g, '.');
-  return new RegExp(`^${pattern}$`, 's').test(name);
+  let at = 0;
+  let star = -1;
+  let afterStar = 0;
+  // A pattern made from the glob would backtrack without end on some names, and names are chosen by those judged.
+  for (let position = 0; position < name.length;) {
+    if (glob[at] === '*') {
+      star = at++;
+      afterStar = position;
+    } else if (glob[at] === '?' || glob[at] === name[position]) {
+      at += 1;
+      position += 1;
+    } else if (star !== -1) {
+      // The last star takes one character more.
+      at = star + 1;
+      position = afterStar += 1;
+    } else {
+      return false;
+    }
+  }
+  while (glob[at] === '*') at += 1;
+  return at === glob.length;
 }

@@ -41,11 +41,11 @@ const dayLength = 24 * 60 * 60 * 1000;
 /** A date holds to its end (UTC); a date with a time holds to that moment. */
 const expires = z.string().transform((text, context): Date => {
   const isDay = /^\d{4}-\d{2}-\d{2}$/.test(text);
+  // `new Date` takes 30 February for 2 March.
+  const day = text.slice(0, 'yyyy-mm-dd'.length);
   const isMoment = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/.test(text);
-  const start = isDay || isMoment ? new Date(text) : new Date(Number.NaN);
-  if (!Number.isNaN(start.getTime()) && (!isDay || start.toISOString().startsWith(text))) {
-    return isDay ? new Date(start.getTime() + dayLength) : start;
-  }
+  const start = (isDay || isMoment) && isCalendarDay(day) ? new Date(text) : new Date(Number.NaN);
+  if (!Number.isNaN(start.getTime())) return isDay ? new Date(start.getTime() + dayLength) : start;
   context.addIssue({
     code: 'custom',
     message: `expected a date such as 2027-01-31 or 2027-01-31T12:00:00Z, found ${JSON.stringify(text)}`,
@@ -53,21 +53,31 @@ const expires = z.string().transform((text, context): Date => {
   return z.NEVER;
 });
 
-const names = z.array(z.string().min(1)).min(1);
+function isCalendarDay(day: string): boolean {
+  const start = new Date(day);
+  return !Number.isNaN(start.getTime()) && start.toISOString().startsWith(day);
+}
+
+const someText = z
+  .string()
+  .refine((written) => written.trim() !== '', { error: 'expected some text, found none' });
+const emptyList = { error: 'expected at least one item; without the field, anything matches' };
+const texts = z.array(someText).min(1, emptyList);
 
 const exemptionSchema = z.strictObject({
-  reason: z.string().trim().min(1),
+  // It is shown within one line.
+  reason: someText.transform((written) => written.trim().replace(/\s+/g, ' ')),
   expires,
   match: z
     .strictObject({
       kinds: z
         .array(z.enum(['ImageDigestMirrorSet', 'ImageTagMirrorSet']))
-        .min(1)
+        .min(1, emptyList)
         .optional(),
-      names: names.optional(),
-      users: names.optional(),
-      groups: names.optional(),
-      rules: z.array(ruleId).min(1).optional(),
+      names: texts.optional(),
+      users: texts.optional(),
+      groups: texts.optional(),
+      rules: z.array(ruleId).min(1, emptyList).optional(),
     })
     .refine((match) => Object.values(match).some((list) => list !== undefined), {
       error:
@@ -75,7 +85,7 @@ const exemptionSchema = z.strictObject({
     }),
 });
 
-/** As written in a file; every field of `spec` may be left out. */
+/** As written in a file; every field of `spec` may be left out or have nothing behind it. */
 export const policyFileSchema = z.strictObject({
   apiVersion: z.literal(policyApiVersion),
   kind: z.literal(policyKind),
@@ -83,28 +93,37 @@ export const policyFileSchema = z.strictObject({
   spec: z
     .strictObject({
       profile: z.enum(profiles).optional(),
-      rules: z.record(ruleId, action).optional(),
-      linuxOnlySources: z.array(linuxOnlySource).optional(),
+      rules: z.record(ruleId, action).nullish(),
+      linuxOnlySources: z.array(linuxOnlySource).nullish(),
       pauseImage: pauseImage.optional(),
       rendering: z
         .strictObject({ naming: z.enum(['shorten', 'omit']).optional(), credentials: z.boolean().optional() })
-        .optional(),
-      exemptions: z.array(exemptionSchema).optional(),
+        .nullish(),
+      exemptions: z.array(exemptionSchema).nullish(),
     })
     .nullish(),
 });
 
 /** Reads a policy from YAML text. Every fault names its field path and what was expected there. */
-export function parsePolicy(text: string): ParsedPolicy {
+export function parsePolicy(yaml: string): ParsedPolicy {
   const lineCounter = new LineCounter();
-  const document = parseDocument(text, { lineCounter, prettyErrors: false });
+  const document = parseDocument(yaml, { lineCounter, prettyErrors: false });
   const [error] = document.errors;
   if (error !== undefined) {
     const { line, col } = lineCounter.linePos(error.pos[0]);
-    return { ok: false, faults: [{ path: '', message: `line ${line}, column ${col}: ${error.message}` }] };
+    const message = error.code === 'MULTIPLE_DOCS' ? 'expected one document, found several' : error.message;
+    return refuse(`line ${line}, column ${col}: ${message}`);
   }
-  const parsed = policyFileSchema.safeParse(document.toJS());
-  if (!parsed.success) return { ok: false, faults: parsed.error.issues.map(toFault) };
+  if (document.contents === null) return refuse(`the file is empty; expected a ${policyKind}`);
+  let value: unknown;
+  try {
+    value = document.toJS();
+  } catch (cause) {
+    // An alias of nothing, or aliases that expand without end.
+    return refuse(cause instanceof Error ? cause.message : String(cause));
+  }
+  const parsed = policyFileSchema.safeParse(value);
+  if (!parsed.success) return { ok: false, faults: parsed.error.issues.flatMap(oneForEachKey).map(toFault) };
 
   const spec = parsed.data.spec ?? {};
   const base = defaultPolicy(spec.profile);
@@ -122,6 +141,15 @@ export function parsePolicy(text: string): ParsedPolicy {
       exemptions: (spec.exemptions ?? []).map(toExemption),
     },
   };
+}
+
+function refuse(message: string): ParsedPolicy {
+  return { ok: false, faults: [{ path: '', message }] };
+}
+
+/** zod has one issue for all unknown fields of a mapping; whoever mends the file wants to see each. */
+function oneForEachKey(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  return issue.code === 'unrecognized_keys' ? issue.keys.map((key) => ({ ...issue, keys: [key] })) : [issue];
 }
 
 function toExemption({ reason, expires: end, match }: z.infer<typeof exemptionSchema>): Exemption {

@@ -1,6 +1,7 @@
 import { formatReference } from '../../mirrors/reference.js';
-import { hostEntryLocation, windowsEntries } from '../../mirrors/registry-view.js';
+import { windowsEntries } from '../../mirrors/registry-view.js';
 import { createAndUpdate, type Rule } from '../rule.js';
+import { windowsMirrors } from '../windows-mirrors.js';
 
 export const duplicateMirror: Rule = {
   id: 'duplicate-mirror',
@@ -13,11 +14,10 @@ export const duplicateMirror: Rule = {
   operations: createAndUpdate,
   actions: { audit: 'audit', baseline: 'audit', restricted: 'warn' },
   *find({ entries, settings }) {
-    for (const { source, mirrors } of windowsEntries(entries, settings.view)) {
+    for (const entry of windowsEntries(entries, settings.view)) {
       const seen = new Map<string, string>();
-      for (const { path, reference: mirror } of mirrors) {
+      for (const { path, mirror, key } of windowsMirrors(entry, settings.view)) {
         const text = formatReference(mirror);
-        const { key } = hostEntryLocation(source, mirror);
         const first = seen.get(key);
         if (first === undefined) {
           seen.set(key, text);
@@ -25,9 +25,9 @@ export const duplicateMirror: Rule = {
         }
         yield {
           path,
-          message: `on Windows "${text}" comes to the same host entry as "${first}" (${key})`,
+          message: `on Windows "${text}" and "${first}" are one mirror: for both, a node asks ${key} once`,
           fix: 'remove one of the two',
-          key: `${formatReference(source)} ${text}`,
+          key: `${formatReference(entry.source)} ${text}`,
         };
       }
     }

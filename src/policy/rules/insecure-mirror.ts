@@ -1,6 +1,7 @@
 import { formatReference, registryOf } from '../../mirrors/reference.js';
-import { hostEntryLocation, windowsEntries } from '../../mirrors/registry-view.js';
+import { windowsEntries } from '../../mirrors/registry-view.js';
 import { createAndUpdate, type Rule } from '../rule.js';
+import { windowsMirrors } from '../windows-mirrors.js';
 
 export const insecureMirror: Rule = {
   id: 'insecure-mirror',
@@ -13,14 +14,14 @@ export const insecureMirror: Rule = {
   operations: createAndUpdate,
   actions: { audit: 'audit', baseline: 'audit', restricted: 'warn' },
   *find({ entries, settings }) {
-    for (const { source, mirrors } of windowsEntries(entries, settings.view)) {
-      for (const { path, reference: mirror } of mirrors) {
-        if (!settings.insecure.includes(hostEntryLocation(source, mirror).location)) continue;
+    for (const entry of windowsEntries(entries, settings.view)) {
+      for (const { path, mirror, location } of windowsMirrors(entry, settings.view)) {
+        if (!settings.insecure.includes(location)) continue;
         yield {
           path,
           message: `${registryOf(mirror)} is in insecureRegistries: Windows nodes do not verify its certificate`,
           fix: 'give it a certificate that nodes trust, and take it out of insecureRegistries',
-          key: `${formatReference(source)} ${formatReference(mirror)}`,
+          key: `${formatReference(entry.source)} ${formatReference(mirror)}`,
         };
       }
     }

@@ -35,14 +35,26 @@ function* violation({ path, text, parsed }: LocatedReference, wildcard: boolean)
 
 /** What was probably meant: without scheme, tag, digest and outer slashes, the path in lower case. */
 function repair(text: string, wildcard: boolean): string | undefined {
-  const bare = text
-    .trim()
-    .replace(/^[a-zA-Z][a-zA-Z0-9+.-]*:\/\//, '')
-    .replace(/@.*$/, '')
-    .replace(/(\/[^/:]*):[^/]*$/, '$1')
-    .replace(/\/+$/, '')
-    .toLowerCase();
+  const named = text.trim().replace(/^[a-zA-Z][a-zA-Z0-9+.-]*:\/\//, '');
+  const bare = withoutTag(withoutSlashes(before(named, named.indexOf('@')))).toLowerCase();
   return parseReference(bare, { wildcard }).ok ? bare : undefined;
+}
+
+function before(text: string, end: number): string {
+  return end === -1 ? text : text.slice(0, end);
+}
+
+/** By hand: a pattern for slashes at the end takes quadratic time where there are many elsewhere. */
+function withoutSlashes(text: string): string {
+  let end = text.length;
+  while (text[end - 1] === '/') end -= 1;
+  return text.slice(0, end);
+}
+
+/** A colon behind the last slash; without a slash it may be a port. */
+function withoutTag(text: string): string {
+  const slash = text.lastIndexOf('/');
+  return slash === -1 ? text : before(text, text.indexOf(':', slash));
 }
 
 function shorten(text: string): string {

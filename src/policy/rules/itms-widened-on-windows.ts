@@ -1,8 +1,9 @@
 import type { ValidEntry } from '../../mirrors/mirror-set.js';
 import { formatReference, registryOf } from '../../mirrors/reference.js';
-import { hasRealMirror, hostEntryLocation } from '../../mirrors/registry-view.js';
+import type { ViewOptions } from '../../mirrors/registry-view.js';
 import { mirrorsPauseImage } from '../pause-image.js';
 import { createAndUpdate, type Rule } from '../rule.js';
+import { windowsMirrors } from '../windows-mirrors.js';
 
 export const itmsWidenedOnWindows: Rule = {
   id: 'itms-widened-on-windows',
@@ -17,10 +18,12 @@ export const itmsWidenedOnWindows: Rule = {
   *find({ set, entries, settings }) {
     if (set.kind !== 'ImageTagMirrorSet') return;
     for (const entry of entries) {
-      if (entry.source.path.length === 0 || !hasRealMirror(entry)) continue;
+      if (entry.source.path.length === 0) continue;
+      const [first, ...more] = locationsTried(entry, settings.view);
+      if (first === undefined) continue;
       yield {
         path: entry.path,
-        message: `on Windows every ${registryOf(entry.source)} tag tries ${tried(entry)} first`,
+        message: `on Windows every ${registryOf(entry.source)} tag tries ${first}${more.length === 0 ? '' : ` and ${more.length} more`} first`,
         fix: 'use an ImageDigestMirrorSet',
         key: formatReference(entry.source),
         // The pause image is a tag on every node: it is the one that has to be mirrored by tag.
@@ -30,12 +33,8 @@ export const itmsWidenedOnWindows: Rule = {
   },
 };
 
-function tried(entry: ValidEntry): string {
-  const locations = new Set(
-    entry.mirrors.map(({ reference }) =>
-      formatReference(hostEntryLocation(entry.source, reference).location),
-    ),
-  );
-  const [first = '', ...rest] = locations;
-  return rest.length === 0 ? first : `${first} and ${rest.length} more`;
+/** Registry and prefix of every host entry that the entry adds on Windows. */
+function locationsTried(entry: ValidEntry, view: ViewOptions): Set<string> {
+  const elsewhere = windowsMirrors(entry, view).filter(({ isSource }) => !isSource);
+  return new Set(elsewhere.map(({ location }) => formatReference(location)));
 }

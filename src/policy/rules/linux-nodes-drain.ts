@@ -1,6 +1,6 @@
 import { linuxSources, type LinuxMirror, type LinuxSource } from '../../mirrors/linux-view.js';
 import { registriesOf, type MirrorSetIndex } from '../../mirrors/mirror-set-index.js';
-import { entryField, keyOf, type MirrorSet } from '../../mirrors/mirror-set.js';
+import { entryField, keyOf, validEntries, type MirrorSet } from '../../mirrors/mirror-set.js';
 import { formatReference } from '../../mirrors/reference.js';
 import { everyOperation, type Rule } from '../rule.js';
 
@@ -17,7 +17,8 @@ export const linuxNodesDrain: Rule = {
   actions: { audit: 'audit', baseline: 'warn', restricted: 'warn' },
   *find({ set, old, before, after }) {
     const touched = new Set([set, old].flatMap((each) => (each === undefined ? [] : registriesOf(each))));
-    const causes = [...touched].flatMap((registry) => causesIn(set, before, after, registry));
+    const paths = sourcePaths(set);
+    const causes = [...touched].flatMap((registry) => causesIn(set, paths, before, after, registry));
     const [first, ...more] = causes;
     if (first === undefined) return;
     yield {
@@ -38,14 +39,26 @@ interface Cause {
   readonly avoidable: boolean;
 }
 
-function causesIn(set: MirrorSet, before: MirrorSetIndex, after: MirrorSetIndex, registry: string): Cause[] {
+/** The field path of the first entry of each source. */
+function sourcePaths(set: MirrorSet): ReadonlyMap<string, string> {
+  // Later entries of a source first, so that the first one stays.
+  return new Map(
+    validEntries(set)
+      .map(({ source, path }) => [formatReference(source), path] as const)
+      .reverse(),
+  );
+}
+
+function causesIn(
+  set: MirrorSet,
+  paths: ReadonlyMap<string, string>,
+  before: MirrorSetIndex,
+  after: MirrorSetIndex,
+  registry: string,
+): Cause[] {
   const olds = linuxSources(before, registry);
   const news = linuxSources(after, registry);
-  const field = `spec.${entryField[set.kind]}`;
-  const pathOfSource = (source: string) =>
-    set.entries.find(
-      (entry) => entry.source.parsed.ok && formatReference(entry.source.parsed.reference) === source,
-    )?.path ?? field;
+  const pathOfSource = (source: string) => paths.get(source) ?? `spec.${entryField[set.kind]}`;
 
   return [...new Set([...olds.keys(), ...news.keys()])].flatMap((source): Cause[] => {
     const from = olds.get(source);
@@ -60,13 +73,11 @@ function causesIn(set: MirrorSet, before: MirrorSetIndex, after: MirrorSetIndex,
     }));
     if (from === undefined) return added;
 
-    const removed = mirrorsOf(from)
-      .filter((mirror) => missingFrom([mirror], mirrorsOf(to)).length > 0)
-      .map((mirror) => ({
-        path: pathOfSource(source),
-        what: `removes the mirror ${formatReference(mirror.mirror)} of ${source}`,
-        avoidable: false,
-      }));
+    const removed = missingFrom(mirrorsOf(from), mirrorsOf(to)).map((mirror) => ({
+      path: pathOfSource(source),
+      what: `removes the mirror ${formatReference(mirror.mirror)} of ${source}`,
+      avoidable: false,
+    }));
     const blocked =
       from.blocked === to.blocked
         ? []

@@ -1,8 +1,10 @@
 import { groupBy } from '../../mirrors/group-by.js';
-import { keyOf, type ValidEntry } from '../../mirrors/mirror-set.js';
-import { formatReference, registryOf } from '../../mirrors/reference.js';
-import { hostEntryLocation, registryConfig, windowsEntries } from '../../mirrors/registry-view.js';
+import type { ValidEntry } from '../../mirrors/mirror-set.js';
+import { registryOf } from '../../mirrors/reference.js';
+import { registryConfig, windowsEntries, type ViewOptions } from '../../mirrors/registry-view.js';
+import { entryPlace } from '../entry-place.js';
 import { createAndUpdate, type Rule } from '../rule.js';
+import { windowsMirrors } from '../windows-mirrors.js';
 
 export const mirrorOrderConflict: Rule = {
   id: 'mirror-order-conflict',
@@ -14,50 +16,71 @@ export const mirrorOrderConflict: Rule = {
   objectOnly: true,
   operations: createAndUpdate,
   actions: { audit: 'audit', baseline: 'warn', restricted: 'warn' },
-  *find({ set, entries, after, settings }) {
-    const own = windowsEntries(entries, settings.view);
+  *find({ set, entries, after, settings: { view } }) {
+    const own = windowsEntries(entries, view);
     for (const [registry, mine] of groupBy(own, (entry) => registryOf(entry.source))) {
-      const circles = registryConfig(after, registry, settings.view)?.orderConflicts ?? [];
+      const circles = registryConfig(after, registry, view)?.orderConflicts ?? [];
       if (circles.length === 0) continue;
       const circleOf = new Map(circles.flatMap((circle, at) => circle.map((key) => [key, at] as const)));
-      const all = windowsEntries(after.entriesOf(registry), settings.view);
+      const mineByCircle = groupBy(ordersIn(mine, circleOf, view), ({ circle }) => circle);
+      const all = ordersIn(windowsEntries(after.entriesOf(registry), view), circleOf, view);
+      const allByCircle = groupBy(all, ({ circle }) => circle);
 
-      for (const entry of mine) {
-        const pair = firstPairInCircle(keysOf(entry), circleOf);
-        if (pair === undefined) continue;
-        const [before, behind] = pair;
-        const rival = all.find((other) => {
-          const keys = keysOf(other);
-          const at = keys.indexOf(behind);
-          return at !== -1 && keys.indexOf(before) > at;
-        });
-        const where =
-          rival === undefined
+      // One finding for each circle: it is mended for all of its entries or for none.
+      for (const [circle, [first]] of mineByCircle) {
+        if (first === undefined) continue;
+        const conflict = findConflict(first, allByCircle.get(circle) ?? []);
+        const [before = '', behind = ''] = conflict?.pair ?? first.keys;
+        const others =
+          conflict === undefined
             ? 'other entries together order them the other way round'
-            : `${keyOf(rival.set) === keyOf(set) ? rival.path : `${rival.set.kind} "${rival.set.name}"`} has them the other way round`;
+            : `${entryPlace(conflict.rival, set)} has them the other way round`;
         yield {
-          path: `${entry.path}.mirrors`,
-          message: `lists ${before} before ${behind}, and ${where}`,
+          path: `${first.entry.path}.mirrors`,
+          message: `lists ${before} before ${behind}, and ${others}`,
           fix: 'list the mirrors in one order everywhere',
-          key: `${formatReference(entry.source)} ${before} ${behind}`,
+          key: `${registry} ${[before, behind].sort().join(' ')}`,
         };
       }
     }
   },
 };
 
-function keysOf(entry: ValidEntry): string[] {
-  return [...new Set(entry.mirrors.map(({ reference }) => hostEntryLocation(entry.source, reference).key))];
+/** How one entry orders the host entries of a circle. */
+interface Order {
+  readonly entry: ValidEntry;
+  readonly circle: number;
+  /** At least two host entry keys, in the entry's order. */
+  readonly keys: readonly string[];
 }
 
-function firstPairInCircle(
-  keys: readonly string[],
+function ordersIn(
+  entries: readonly ValidEntry[],
   circleOf: ReadonlyMap<string, number>,
-): readonly [string, string] | undefined {
-  for (const [at, key] of keys.entries()) {
-    const next = keys[at + 1];
-    const circle = circleOf.get(key);
-    if (next !== undefined && circle !== undefined && circleOf.get(next) === circle) return [key, next];
+  view: ViewOptions,
+): Order[] {
+  return entries.flatMap((entry) => {
+    const keys = new Set(windowsMirrors(entry, view).map(({ key }) => key));
+    const byCircle = groupBy(keys, (key) => circleOf.get(key));
+    return [...byCircle].flatMap(([circle, inCircle]) =>
+      circle === undefined || inCircle.length < 2 ? [] : [{ entry, circle, keys: inCircle }],
+    );
+  });
+}
+
+/** The first entry that by itself has two keys the other way round; a longer circle may have none. */
+function findConflict(
+  own: Order,
+  all: readonly Order[],
+): { readonly rival: ValidEntry; readonly pair: readonly [string, string] } | undefined {
+  const positions = new Map(own.keys.map((key, at) => [key, at] as const));
+  for (const { entry, keys } of all) {
+    const shared = keys.filter((key) => positions.has(key));
+    for (const [at, key] of shared.entries()) {
+      const next = shared[at + 1];
+      if (next !== undefined && (positions.get(next) ?? 0) < (positions.get(key) ?? 0))
+        return { rival: entry, pair: [next, key] };
+    }
   }
   return undefined;
 }

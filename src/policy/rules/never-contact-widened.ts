@@ -1,6 +1,7 @@
-import { keyOf } from '../../mirrors/mirror-set.js';
+import { groupBy } from '../../mirrors/group-by.js';
 import { formatReference, pathOf, registryOf } from '../../mirrors/reference.js';
 import { windowsEntries } from '../../mirrors/registry-view.js';
+import { entryPlace } from '../entry-place.js';
 import { createAndUpdate, type Rule } from '../rule.js';
 
 export const neverContactWidened: Rule = {
@@ -14,27 +15,27 @@ export const neverContactWidened: Rule = {
   operations: createAndUpdate,
   actions: { audit: 'audit', baseline: 'warn', restricted: 'deny' },
   *find({ set, entries, after, settings }) {
-    for (const entry of windowsEntries(entries, settings.view)) {
-      if (entry.policy !== 'NeverContactSource' || entry.source.path.length === 0) continue;
-      const registry = registryOf(entry.source);
-      const stranded = windowsEntries(after.entriesOf(registry), settings.view).filter(
-        (other) =>
-          other.policy !== 'NeverContactSource' &&
-          !(keyOf(other.set) === keyOf(set) && other.path === entry.path),
+    const forbidding = windowsEntries(entries, settings.view).filter(
+      ({ policy, source }) => policy === 'NeverContactSource' && source.path.length > 0,
+    );
+    for (const [registry, mine] of groupBy(forbidding, ({ source }) => registryOf(source))) {
+      const [first, ...more] = windowsEntries(after.entriesOf(registry), settings.view).filter(
+        ({ policy }) => policy !== 'NeverContactSource',
       );
-      const [first] = stranded;
-      const expecting =
+      const stranded =
         first === undefined
           ? ''
-          : `; ${first.set.name} expects ${formatReference(first.source)} from there` +
-            (stranded.length > 1 ? `, and ${stranded.length - 1} more` : '');
-      yield {
-        path: `${entry.path}.mirrorSourcePolicy`,
-        message: `on Windows no ${registry} image is pulled from its source any more, not only ${pathOf(entry.source)}${expecting}`,
-        fix: `use AllowContactingSource, or mirror all of ${registry}`,
-        suggestion: 'AllowContactingSource',
-        key: formatReference(entry.source),
-      };
+          : `; ${entryPlace(first, set)} expects ${formatReference(first.source)} from there` +
+            (more.length > 0 ? `, and ${more.length} more` : '');
+      for (const { path, source } of mine) {
+        yield {
+          path: `${path}.mirrorSourcePolicy`,
+          message: `on Windows this forbids all of ${registry}, not only ${pathOf(source)}${stranded}`,
+          fix: `use AllowContactingSource, or make all of ${registry} the source`,
+          suggestion: 'AllowContactingSource',
+          key: formatReference(source),
+        };
+      }
     }
   },
 };

@@ -1,9 +1,9 @@
 import { formatTagAndDigest } from '../../mirrors/image-reference.js';
 import { entryField } from '../../mirrors/mirror-set.js';
-import { alignMirror } from '../../mirrors/naming.js';
 import { covers, formatReference, pathOf, registryOf } from '../../mirrors/reference.js';
 import { registryConfig, windowsEntries } from '../../mirrors/registry-view.js';
 import { everyOperation, type Rule, type Subject } from '../rule.js';
+import { windowsMirrors } from '../windows-mirrors.js';
 
 export const pauseImageUnreachable: Rule = {
   id: 'pause-image-unreachable',
@@ -53,6 +53,6 @@ function isServed({ after, settings }: Subject): boolean {
     (entry) =>
       (digest !== undefined || entry.set.kind === 'ImageTagMirrorSet') &&
       covers(entry.source, repository) &&
-      entry.mirrors.some(({ reference }) => alignMirror(entry.source, reference).exact),
+      windowsMirrors(entry, settings.view).some(({ exact, isSource }) => exact && !isSource),
   );
 }

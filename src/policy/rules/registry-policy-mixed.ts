@@ -1,8 +1,9 @@
 import { groupBy } from '../../mirrors/group-by.js';
-import { policyOf } from '../../mirrors/mirror-set.js';
+import { policyOf, type ValidEntry } from '../../mirrors/mirror-set.js';
 import { sameReference } from '../../mirrors/naming.js';
 import { formatReference, registryOf } from '../../mirrors/reference.js';
 import { windowsEntries } from '../../mirrors/registry-view.js';
+import { entryPlace } from '../entry-place.js';
 import { createAndUpdate, type Rule } from '../rule.js';
 
 export const registryPolicyMixed: Rule = {
@@ -15,22 +16,22 @@ export const registryPolicyMixed: Rule = {
   objectOnly: true,
   operations: createAndUpdate,
   actions: { audit: 'audit', baseline: 'warn', restricted: 'warn' },
-  *find({ entries, after, settings }) {
+  *find({ set, entries, after, settings }) {
     const own = windowsEntries(entries, settings.view);
     for (const [registry, mine] of groupBy(own, (entry) => registryOf(entry.source))) {
-      const all = windowsEntries(after.entriesOf(registry), settings.view);
+      const byPolicy = groupBy(windowsEntries(after.entriesOf(registry), settings.view), policyOf);
+      const allowing = firstOfTwoSources(byPolicy.get('AllowContactingSource'));
+      const forbidding = firstOfTwoSources(byPolicy.get('NeverContactSource'));
       for (const entry of mine) {
         // The same source with both policies is a matter of its own: source-policy-conflict.
-        const other = all.find(
-          (candidate) =>
-            policyOf(candidate) !== policyOf(entry) && !sameReference(candidate.source, entry.source),
-        );
+        const others = policyOf(entry) === 'NeverContactSource' ? allowing : forbidding;
+        const other = others.find(({ source }) => !sameReference(source, entry.source));
         if (other === undefined) continue;
         const forbidden = policyOf(entry) === 'NeverContactSource' ? entry : other;
         yield {
           path: entry.policy === undefined ? entry.path : `${entry.path}.mirrorSourcePolicy`,
           message: `${registry} has sources of both policies: ${formatReference(forbidden.source)} is NeverContactSource, and on Windows that holds for all of them`,
-          fix: `use one mirrorSourcePolicy for all sources of ${registry} (another: ${formatReference(other.source)} in ${other.set.name})`,
+          fix: `use one mirrorSourcePolicy for all sources of ${registry} (another: ${formatReference(other.source)} in ${entryPlace(other, set)})`,
           key: registry,
         };
         break;
@@ -38,3 +39,11 @@ export const registryPolicyMixed: Rule = {
     }
   },
 };
+
+/** The first entry, and the first whose source is another: one of them differs from any given source. */
+function firstOfTwoSources(entries: readonly ValidEntry[] = []): ValidEntry[] {
+  const [first] = entries;
+  if (first === undefined) return [];
+  const second = entries.find(({ source }) => !sameReference(source, first.source));
+  return second === undefined ? [first] : [first, second];
+}

@@ -1,7 +1,8 @@
-import { keyOf, policyOf, type ValidEntry } from '../../mirrors/mirror-set.js';
-import { sameReference } from '../../mirrors/naming.js';
+import { groupBy } from '../../mirrors/group-by.js';
+import { keyOf, policyOf, type MirrorSourcePolicy, type ValidEntry } from '../../mirrors/mirror-set.js';
 import { formatReference, registryOf } from '../../mirrors/reference.js';
 import { hasRealMirror } from '../../mirrors/registry-view.js';
+import { entryPlace } from '../entry-place.js';
 import { comparePaths } from '../finding.js';
 import { createAndUpdate, type Rule } from '../rule.js';
 
@@ -17,32 +18,39 @@ export const sourcePolicyConflict: Rule = {
   operations: createAndUpdate,
   actions: { audit: 'warn', baseline: 'deny', restricted: 'deny' },
   *find({ set, entries, after }) {
-    for (const entry of entries) {
-      if (!hasRealMirror(entry)) continue;
-      const rival = after
-        .entriesOf(registryOf(entry.source))
-        .find((other) => conflicts(entry, other) && !isReportedThere(entry, other));
-      if (rival === undefined) continue;
-      const where = keyOf(rival.set) === keyOf(set) ? rival.path : `${rival.set.kind} "${rival.set.name}"`;
-      const source = formatReference(entry.source);
-      yield {
-        path: entry.policy === undefined ? entry.path : `${entry.path}.mirrorSourcePolicy`,
-        message: `${source} is ${policyOf(entry)} here and ${policyOf(rival)} in ${where}: Linux nodes get no registries.conf updates any more`,
-        fix: `give every entry of ${source} the same mirrorSourcePolicy`,
-        suggestion: policyOf(rival),
-        key: `${source} ${policyOf(entry)}`,
-      };
+    const real = entries.filter(hasRealMirror);
+    for (const [registry, mine] of groupBy(real, (entry) => registryOf(entry.source))) {
+      const own = keyOf(set);
+      const all = after.entriesOf(registry).filter(hasRealMirror);
+      const groups = groupBy(all, (entry) => groupKey(entry, policyOf(entry), keyOf(entry.set) === own));
+
+      for (const entry of mine) {
+        const opposite = opposites[policyOf(entry)];
+        const [here] = groups.get(groupKey(entry, opposite, true)) ?? [];
+        const [elsewhere] = groups.get(groupKey(entry, opposite, false)) ?? [];
+        // Of two entries of one set, the later one carries the finding.
+        const rival = here !== undefined && comparePaths(here.path, entry.path) < 0 ? here : elsewhere;
+        if (rival === undefined) continue;
+        const source = formatReference(entry.source);
+        const written = entry.policy !== undefined;
+        yield {
+          path: written ? `${entry.path}.mirrorSourcePolicy` : entry.path,
+          message: `${source} is ${policyOf(entry)}${written ? '' : ' (the default)'} here and ${opposite} in ${entryPlace(rival, set)}: Linux nodes get no registries.conf updates any more`,
+          fix: `give every entry of ${source} the same mirrorSourcePolicy`,
+          ...(written && { suggestion: opposite }),
+          key: `${source} ${policyOf(entry)}`,
+        };
+      }
     }
   },
 };
 
-function conflicts(entry: ValidEntry, other: ValidEntry): boolean {
-  return (
-    sameReference(other.source, entry.source) && hasRealMirror(other) && policyOf(other) !== policyOf(entry)
-  );
-}
+const opposites: Record<MirrorSourcePolicy, MirrorSourcePolicy> = {
+  AllowContactingSource: 'NeverContactSource',
+  NeverContactSource: 'AllowContactingSource',
+};
 
-/** Of two entries of one set, the later one carries the finding. */
-function isReportedThere(entry: ValidEntry, other: ValidEntry): boolean {
-  return keyOf(entry.set) === keyOf(other.set) && comparePaths(entry.path, other.path) < 0;
+/** Entries of one source and policy, in the set under review or in others: the first of each is all that is needed. */
+function groupKey({ source }: ValidEntry, policy: MirrorSourcePolicy, own: boolean): string {
+  return `${formatReference(source)} ${policy} ${String(own)}`;
 }

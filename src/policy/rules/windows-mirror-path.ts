@@ -1,4 +1,4 @@
-import { alignMirror } from '../../mirrors/naming.js';
+import { alignMirror, sameReference } from '../../mirrors/naming.js';
 import { formatReference, pathOf } from '../../mirrors/reference.js';
 import { createAndUpdate, type Rule } from '../rule.js';
 
@@ -13,18 +13,27 @@ export const windowsMirrorPath: Rule = {
   objectOnly: true,
   operations: createAndUpdate,
   actions: { audit: 'audit', baseline: 'deny', restricted: 'deny' },
-  *find({ entries }) {
+  *find({ entries, settings }) {
     for (const { source, mirrors } of entries) {
       if (source.wildcard) continue;
       for (const { path, reference: mirror } of mirrors) {
         const { exact, asked } = alignMirror(source, mirror);
         if (exact) continue;
-        const suggestion = formatReference(asked);
+        const image = formatReference(asked);
+        const consequence =
+          settings.view.naming === 'omit'
+            ? 'Windows nodes do not get it'
+            : `a Windows node would pull ${image}`;
+        // On the source's own registry, what a node would ask for can be the source itself: no mirror at all.
+        const suggestion = sameReference(asked, source) ? undefined : image;
         yield {
           path,
-          message: `"${formatReference(mirror)}" does not end with "${pathOf(source)}": a Windows node would pull ${suggestion}`,
-          fix: `use the mirror ${suggestion} and copy the image there`,
-          suggestion,
+          message: `"${formatReference(mirror)}" does not end with "${pathOf(source)}": ${consequence}`,
+          fix:
+            suggestion === undefined
+              ? `use a mirror on another registry, or below a prefix, whose path ends with "${pathOf(source)}"`
+              : `use the mirror ${suggestion} and copy the image there`,
+          ...(suggestion !== undefined && { suggestion }),
           key: `${formatReference(source)} ${formatReference(mirror)}`,
         };
       }

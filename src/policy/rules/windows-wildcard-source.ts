@@ -17,7 +17,7 @@ export const windowsWildcardSource: Rule = {
       const text = formatReference(source);
       yield {
         path: `${path}.source`,
-        message: `"${text}" has no effect on Windows nodes: containerd knows exact hosts only`,
+        message: `"${text}" has no effect on Windows nodes: they look a registry up by its exact host`,
         fix: 'give each host an entry of its own, or label the set mirrorgate.dev/os: linux',
         key: text,
       };
