@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Verdict } from '../controller/admit.js';
 import { describeFinding, type Finding } from '../policy/finding.js';
 import type { ManifestDirectory } from '../standalone/manifest-directory.js';
+import { newsTeller } from './news.js';
 import type { StandaloneEvents } from './run-standalone.js';
 
 const verdictWords = {
@@ -14,15 +15,7 @@ const verdictWords = {
 
 /** Writes what happens in standalone mode to a log: each thing once, when it changes. */
 export function logEvents(log: Logger): StandaloneEvents {
-  const told = new Map<string, string>();
-  /** True when something other than the last time is to be said of a subject. */
-  const isNews = (subject: string, state: unknown): boolean => {
-    const text = JSON.stringify(state);
-    if (told.get(subject) === text) return false;
-    told.set(subject, text);
-    return true;
-  };
-
+  const isNews = newsTeller();
   return {
     onReconciled({ admission, rendered, nodes, insecureFaults }, directory) {
       for (const verdict of admission.verdicts) {

@@ -199,7 +199,7 @@ function createProgram(argv: readonly string[], io: Io, exit: (code: number) => 
     program
       .command('certs')
       .description('write a development authority and server certificate')
-      .option('--dir <dir>', 'directory for ca.crt, tls.crt and tls.key', 'certs')
+      .option('--certs-dir <dir>', 'directory for ca.crt, tls.crt and tls.key', 'certs')
       .option('--host <name...>', "names or addresses beside this machine's own", [])
       .option('--force', 'replace what is there, the authority included')
       .action(async (flags: Parameters<typeof import('./certs.js').certs>[1]) => {

@@ -46,7 +46,7 @@ export interface RunningGate {
 export async function serveGate(options: GateOptions): Promise<RunningGate> {
   const { events, metrics, health, controller, policy, certs: source, clientCa } = options;
   const pair = await loadCerts(source);
-  metrics.tlsReloaded(pair.expires);
+  metrics.tlsExpires(pair.expires);
 
   const app = express();
   app.disable('x-powered-by');
@@ -91,7 +91,8 @@ export async function serveGate(options: GateOptions): Promise<RunningGate> {
       server.setSecureContext(next);
     },
     onReloaded: ({ expires }) => {
-      metrics.tlsReloaded(expires);
+      metrics.tlsReloaded();
+      metrics.tlsExpires(expires);
       events.onCertsReloaded(expires);
     },
     onFault: (fault) => {

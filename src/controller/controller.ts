@@ -9,6 +9,7 @@ import {
 import { indexMirrorSets, type MirrorSetIndex } from '../mirrors/mirror-set-index.js';
 import type { MirrorSet } from '../mirrors/mirror-set.js';
 import { mergeRegistries } from '../mirrors/registry-view.js';
+import type { MirrorPolicy } from '../policy/policy.js';
 import { admit, type Admission } from './admit.js';
 import { debounce, type Debounced } from './debounce.js';
 import type { MirrorSetSource, NodeSource, PolicySource, SecretSource } from './sources.js';
@@ -23,6 +24,8 @@ export interface Reconciliation {
   readonly admission: Admission;
   readonly rendered: RenderedHosts;
   readonly nodes: number;
+  /** The policy that all of it was done under. */
+  readonly policy: MirrorPolicy;
   /** Items of `insecureRegistries` that are no reference. */
   readonly insecureFaults: readonly { readonly text: string; readonly fault: string }[];
 }
@@ -148,7 +151,7 @@ export class Controller {
     // The state first: a node that is new is then brought to it at once.
     fleet.setDesired(rendered.desired);
     fleet.setNodes(targets);
-    onReconciled({ admission, rendered, nodes: targets.length, insecureFaults });
+    onReconciled({ admission, rendered, nodes: targets.length, policy: currentPolicy, insecureFaults });
     await admitted.save(admission.admitted);
   }
 }

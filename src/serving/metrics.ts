@@ -28,7 +28,9 @@ export interface Metrics {
   readonly policyReloaded: () => void;
   /** The policy file is broken; the last good policy stays in force until `policyReloaded`. */
   readonly policyRefused: () => void;
-  readonly tlsReloaded: (expires: Date) => void;
+  /** The end of the certificate in use, at the start and after each reload. */
+  readonly tlsExpires: (expires: Date) => void;
+  readonly tlsReloaded: () => void;
   /** The certificate files are broken; the pair in use stays. */
   readonly tlsRefused: () => void;
   /** The whole fleet at once: states that are left out have no nodes. */
@@ -171,9 +173,11 @@ export function createMetrics(): Metrics {
       policyReloads.inc({ result: 'refused' });
       lastGood.set(1);
     },
-    tlsReloaded(expires) {
-      tlsReloads.inc({ result: 'applied' });
+    tlsExpires(expires) {
       tlsExpiry.set(expires.getTime() / 1000);
+    },
+    tlsReloaded() {
+      tlsReloads.inc({ result: 'applied' });
     },
     tlsRefused() {
       tlsReloads.inc({ result: 'refused' });

@@ -70,7 +70,8 @@ describe('createMetrics', () => {
 
   it('shows when the certificate in use expires, also after a refused one', async () => {
     const metrics = createMetrics();
-    metrics.tlsReloaded(new Date('2032-01-01T00:00:00Z'));
+    metrics.tlsReloaded();
+    metrics.tlsExpires(new Date('2032-01-01T00:00:00Z'));
     metrics.tlsRefused();
     expect(await samples(metrics)).toMatchObject({
       mirrorgate_tls_certificate_expiry_timestamp_seconds: 1_956_528_000,
