@@ -1,5 +1,5 @@
 /** Manifests as people keep them: YAML (several documents, `List` kinds) or JSON, with the line of every field. */
-import { isMap, isScalar, LineCounter, parseAllDocuments, type Document } from 'yaml';
+import { isMap, isScalar, type LineCounter } from 'yaml';
 import { z } from 'zod';
 import type { MirrorSet } from './mirror-set.js';
 import {
@@ -9,6 +9,7 @@ import {
   toFault,
   type SchemaFault,
 } from './mirror-set-schema.js';
+import { parseYamlDocuments, type YamlDocument } from './yaml-documents.js';
 
 /** Where something stands in a manifest; lines and columns count from 1. */
 export interface SourcePosition {
@@ -64,25 +65,26 @@ const objectSchema = z.object({
  * @param file the name that positions carry
  */
 export function parseManifests(text: string, file: string): ParsedManifests {
-  const lineCounter = new LineCounter();
-  const documents = parseAllDocuments(text, { lineCounter, prettyErrors: false });
-  const collected: Collected = { sets: [], insecureRegistries: [], skipped: [], faults: [] };
-  if (!Array.isArray(documents)) return collected;
-
+  // A byte order mark is no column.
+  const { documents, faults, lineCounter } = parseYamlDocuments(text.replace(/^\ufeff/, ''));
+  const collected: Collected = {
+    sets: [],
+    insecureRegistries: [],
+    skipped: [],
+    faults: faults.map(({ offset, message }) => ({ ...position(lineCounter, file, offset), message })),
+    read: new Set(),
+  };
   for (const document of documents) {
-    const [error] = document.errors;
-    if (error !== undefined) {
-      collected.faults.push({
-        ...position(lineCounter, file, error.pos[0]),
-        message: oneLine(error.message),
-      });
-      continue;
-    }
     if (document.contents === null || (isScalar(document.contents) && document.contents.value === null))
       continue;
     readDocument(document, lineCounter, file, collected);
   }
-  return collected;
+  return {
+    sets: collected.sets,
+    insecureRegistries: collected.insecureRegistries,
+    skipped: collected.skipped,
+    faults: collected.faults.sort((left, right) => left.line - right.line || left.column - right.column),
+  };
 }
 
 interface Collected {
@@ -90,14 +92,11 @@ interface Collected {
   insecureRegistries: string[];
   skipped: SkippedObject[];
   faults: ManifestFault[];
+  /** Items of lists: an alias may lead to one that was read already, or back to the list around it. */
+  read: Set<unknown>;
 }
 
-function readDocument(
-  document: Document.Parsed,
-  lineCounter: LineCounter,
-  file: string,
-  into: Collected,
-): void {
+function readDocument(document: YamlDocument, lineCounter: LineCounter, file: string, into: Collected): void {
   const locateIn = (root: readonly PropertyKey[]) => (fieldPath: string) =>
     locate(document, lineCounter, file, [...root, ...splitFieldPath(fieldPath)]);
   const start = locateIn([])('');
@@ -111,9 +110,10 @@ function readDocument(
   let value: unknown;
   try {
     value = document.toJS();
+    into.read.add(value);
   } catch (error) {
     // Aliases that expand without end.
-    into.faults.push({ ...start, message: oneLine(error instanceof Error ? error.message : String(error)) });
+    into.faults.push({ ...start, message: error instanceof Error ? error.message : String(error) });
     return;
   }
   readObject(value, [], locateIn, file, into);
@@ -143,7 +143,11 @@ function readObject(
       report({ path: 'items', message: 'expected array' });
       return;
     }
-    for (const [index, item] of value.items.entries()) {
+    for (const [index, item] of (value.items as unknown[]).entries()) {
+      if (typeof item === 'object' && item !== null) {
+        if (into.read.has(item)) continue;
+        into.read.add(item);
+      }
       // The items of a typed list need not repeat their kind.
       const typed: unknown =
         kind !== 'List' && typeof item === 'object' && item !== null && !('kind' in item)
@@ -175,7 +179,7 @@ function readObject(
 }
 
 function locate(
-  document: Document.Parsed,
+  document: YamlDocument,
   lineCounter: LineCounter,
   file: string,
   path: readonly PropertyKey[],
@@ -197,8 +201,4 @@ function position(lineCounter: LineCounter, file: string, offset: number): Sourc
 /** `spec.imageTagMirrors[0].source` → `['spec', 'imageTagMirrors', 0, 'source']`. */
 function splitFieldPath(fieldPath: string): (string | number)[] {
   return [...fieldPath.matchAll(/[^.[\]]+/g)].map(([part]) => (/^\d+$/.test(part) ? Number(part) : part));
-}
-
-function oneLine(message: string): string {
-  return message.replace(/\s*\n[\s\S]*$/, '');
 }

@@ -42,7 +42,7 @@ const schemas = {
 
 /** True for the two kinds that mirrorgate judges. */
 export function isMirrorSetKind(kind: unknown): kind is MirrorSetKind {
-  return typeof kind === 'string' && kind in entryField;
+  return typeof kind === 'string' && Object.hasOwn(entryField, kind);
 }
 
 /**

@@ -11,7 +11,7 @@ import { parseReference, type Reference } from '../../src/mirrors/reference.js';
 export type EntryText = readonly [
   source: string,
   mirrors: readonly string[] | undefined,
-  policy?: MirrorSourcePolicy,
+  policy?: MirrorSourcePolicy | undefined,
 ];
 
 export function mirrorSet(
