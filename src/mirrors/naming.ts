@@ -36,7 +36,7 @@ export function apiRegistryOf(reference: Reference): string {
   return registry === 'docker.io' ? 'registry-1.docker.io' : registry;
 }
 
-/** True when both are the same repository (or registry), host case and docker.io's API host aside. */
+/** True when both name the same repository (or registry), host case aside. docker.io and its API host are two names. */
 export function sameReference(left: Reference, right: Reference): boolean {
   return formatReference(left) === formatReference(right);
 }
