@@ -93,10 +93,12 @@ export function logEvents(log: Logger): StandaloneEvents {
         log.error({ path }, `${what} ${path}: ${fault}; the last good one stays in force`);
     },
 
-    onReviewed({ kind, operation, outcome, findings, exempted, dryRun, durationMs }) {
+    onReviewed({ uid, kind, name, operation, outcome, findings, exempted, dryRun, durationMs }) {
       log.info(
         {
+          uid,
           kind,
+          name,
           operation,
           outcome,
           dryRun,
@@ -104,12 +106,12 @@ export function logEvents(log: Logger): StandaloneEvents {
           exempted: exempted.length,
           durationMs,
         },
-        `reviewed ${operation} of ${kind}: ${outcome}`,
+        `${operation} of ${kind} "${name}": ${outcome}`,
       );
     },
 
-    onRefused(code) {
-      log.warn({ code }, `refused a request: ${code}`);
+    onRefused(code, message) {
+      log.warn({ code }, `refused a request: ${message}`);
     },
 
     onInternalFault(error) {

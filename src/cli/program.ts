@@ -2,9 +2,15 @@ import { basename } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { profiles } from '../policy/profile.js';
 import { parseBindAddress, type BindAddress } from '../serving/bind-address.js';
+import type { CertsFlags } from './certs.js';
+import type { CheckFlags } from './check.js';
 import { CliError, exitCodes } from './cli-error.js';
+import type { ExplainFlags } from './explain.js';
 import { painter, type Io } from './io.js';
 import { logFormats, logLevels } from './log-flags.js';
+import type { RenderFlags } from './render.js';
+import type { SandboxFlags } from './sandbox.js';
+import type { StandaloneFlags } from './standalone.js';
 
 /**
  * Runs one command line.
@@ -83,7 +89,7 @@ function createProgram(argv: readonly string[], io: Io, exit: (code: number) => 
         )
         .option('--strict', 'a warning fails the check too')
         .option('--audit', 'show what is only recorded, too (text output)'),
-    ).action(async (files: string[], flags: Parameters<typeof import('./check.js').check>[2]) => {
+    ).action(async (files: string[], flags: CheckFlags) => {
       const { check } = await import('./check.js');
       exit(await check(io, files, flags));
     }),
@@ -103,7 +109,7 @@ function createProgram(argv: readonly string[], io: Io, exit: (code: number) => 
         .option('--out <dir>', 'write the tree to this directory, credentials included')
         .addOption(new Option('--diff <dir>', 'show what would change in this directory').conflicts('out'))
         .option('--pull-secret <file>', 'pull secret (.dockerconfigjson or Secret manifest) for credentials'),
-    ).action(async (files: string[], flags: Parameters<typeof import('./render.js').render>[2]) => {
+    ).action(async (files: string[], flags: RenderFlags) => {
       const { render } = await import('./render.js');
       exit(await render(io, files, flags));
     }),
@@ -122,7 +128,7 @@ function createProgram(argv: readonly string[], io: Io, exit: (code: number) => 
         .description('show where Windows and Linux nodes look for an image, in order')
         .argument('<image>', 'image name with tag or digest, as a pod names it')
         .requiredOption('-f, --file <file...>', 'mirror sets: files, directories, globs, or - for stdin'),
-    ).action(async (image: string, flags: Parameters<typeof import('./explain.js').explain>[2]) => {
+    ).action(async (image: string, flags: ExplainFlags) => {
       const { explain } = await import('./explain.js');
       exit(await explain(io, image, flags));
     }),
@@ -166,7 +172,7 @@ function createProgram(argv: readonly string[], io: Io, exit: (code: number) => 
         .addOption(
           new Option('--log-format <format>', 'default: text on a terminal').choices([...logFormats]),
         ),
-    ).action(async (flags: Parameters<typeof import('./standalone.js').standalone>[1]) => {
+    ).action(async (flags: StandaloneFlags) => {
       if ((flags.tlsCert === undefined) !== (flags.tlsKey === undefined)) {
         throw new CliError('--tls-cert and --tls-key go together', { hint: 'give both, or --certs-dir' });
       }
@@ -188,7 +194,7 @@ function createProgram(argv: readonly string[], io: Io, exit: (code: number) => 
           'webhook and check service; default: 127.0.0.1:8443, or a free port',
         ),
       )
-      .action(async (flags: Parameters<typeof import('./sandbox.js').sandbox>[1]) => {
+      .action(async (flags: SandboxFlags) => {
         const { sandbox } = await import('./sandbox.js');
         exit(await sandbox(io, flags));
       }),
@@ -202,7 +208,7 @@ function createProgram(argv: readonly string[], io: Io, exit: (code: number) => 
       .option('--certs-dir <dir>', 'directory for ca.crt, tls.crt and tls.key', 'certs')
       .option('--host <name...>', "names or addresses beside this machine's own", [])
       .option('--force', 'replace what is there, the authority included')
-      .action(async (flags: Parameters<typeof import('./certs.js').certs>[1]) => {
+      .action(async (flags: CertsFlags) => {
         const { certs } = await import('./certs.js');
         exit(await certs(io, flags));
       }),

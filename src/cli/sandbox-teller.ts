@@ -61,11 +61,6 @@ export class SandboxTeller {
     this.say(`a webhook at ${url}, and a folder to look into: ${workspace.directory}`);
   }
 
-  tree(node: string, folder: string, lines: readonly string[]): void {
-    this.say(`${this.#paint('bold', node)}  C:\\k\\containerd\\registries  (here: ${folder})`);
-    for (const line of lines) this.say(`  ${line}`);
-  }
-
   /** From now on, tells what happens at the nodes. */
   showNodes(): void {
     this.#showNodes = true;

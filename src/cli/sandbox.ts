@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Reconciliation } from '../controller/controller.js';
 import { pinnedKeysFile } from '../distribution/pinned-keys-file.js';
+import { withoutCredentials } from '../hosts/redact.js';
 import { parseManifests } from '../mirrors/manifest.js';
 import { keyOf } from '../mirrors/mirror-set.js';
 import { mergeRegistries } from '../mirrors/registry-view.js';
@@ -34,6 +35,8 @@ const usualBind: BindAddress = { host: '127.0.0.1', port: 8443 };
 const freePort: BindAddress = { host: '127.0.0.1', port: 0 };
 /** The examples are shipped beside the compiled program. */
 const examplesFolder = fileURLToPath(new URL('../../manifests/examples', import.meta.url));
+/** Short, since a person waits for it. */
+const quietMs = 100;
 /** For telling apart a slow machine from one on which nothing happens. */
 const longestRoundMs = 60_000;
 
@@ -94,6 +97,7 @@ async function start(
       metricsBind: freePort,
       certs: { directory: workspace.certs },
       concurrency: nodeNames.length,
+      quietMs,
       metrics: createMetrics(),
       now: io.now,
       events: teller.events,
@@ -114,9 +118,11 @@ async function tell(
   teller: SandboxTeller,
 ): Promise<boolean> {
   const ca = await readFile(join(workspace.certs, 'ca.crt'), 'utf8');
-  const expected = new Set<string>();
+  const inForce = new Set<string>();
+  await running.fleet.whenSettled();
 
-  teller.chapter('The gate: what oc create says to each example');
+  teller.chapter('Gate and courier: each example is created, judged, and brought to the nodes');
+  teller.showNodes();
   for (const file of exampleOrder) {
     const path = join(workspace.examples, file);
     const text = await readFile(path, 'utf8');
@@ -127,23 +133,35 @@ async function tell(
       const response = await postReview(running.url, ca, set);
       teller.answer(ocOutput('CREATE', file, set, response), response.allowed);
       allowed &&= response.allowed;
-      if (response.allowed) expected.add(keyOf(set));
+      if (response.allowed) inForce.add(keyOf(set));
     }
+    if (!allowed) continue;
     // What the API server would store is what the courier works from.
-    if (allowed) await copyFile(path, join(workspace.manifests, file));
+    await copyFile(path, join(workspace.manifests, file));
+    const before = teller.lastReconciled()?.rendered.desired.revision;
+    const after = await reconciledWith(running, teller, inForce);
+    if (after.rendered.desired.revision === before) teller.say('Nothing changes on Windows nodes.');
+    await running.fleet.whenSettled();
   }
 
-  teller.chapter('The courier: hosts.toml files on the Windows nodes');
-  teller.showNodes();
-  const { rendered, admission, policy } = await reconciledWith(running, teller, expected);
-  const { nodes } = await running.fleet.whenSettled();
-  for (const node of workspace.nodes) {
-    const status = nodes.find(({ name }) => name === node.name);
-    if (status?.state !== 'synced') continue;
-    teller.tree(node.name, workspace.registriesOf(node), fileTree(rendered.desired));
+  const { rendered, admission, policy } = await reconciledWith(running, teller, inForce);
+  const nodes = running.fleet.status();
+  const [first, ...others] = workspace.nodes.filter(({ name }) =>
+    nodes.some((node) => node.name === name && node.state === 'synced'),
+  );
+  if (first !== undefined) {
+    teller.chapter('What a Windows node holds now');
+    teller.say(`${first.name}: C:\\k\\containerd\\registries is ${workspace.registriesOf(first)}`);
+    for (const line of fileTree(rendered.desired)) teller.say(`  ${line}`);
+    if (others.length > 0) teller.say(`${others.map(({ name }) => name).join(' and ')}: the same`);
+    const [directory, content] = [...rendered.desired.files].at(-1) ?? [];
+    if (directory !== undefined && content !== undefined) {
+      teller.command(`type ${directory}\\hosts.toml`);
+      teller.say(withoutCredentials(content).trimEnd());
+    }
   }
 
-  teller.chapter('Where a Windows node looks now, registry by registry');
+  teller.chapter('Where a Windows node looks, registry by registry');
   for (const line of routes(mergeRegistries(admission.admitted, policy.view))) teller.say(line);
   teller.say('');
   return nodes.every(({ state }) => state === 'synced');

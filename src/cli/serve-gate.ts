@@ -63,9 +63,9 @@ export async function serveGate(options: GateOptions): Promise<RunningGate> {
           recordReview(metrics, review);
           events.onReviewed(review);
         },
-        onRefused: (code) => {
+        onRefused: (code, message) => {
           metrics.admissionRequest({ kind: 'other', operation: 'other', outcome: 'refused' }, 0);
-          events.onRefused(code);
+          events.onRefused(code, message);
         },
         onInternalFault: (error) => {
           metrics.internalFault();
