@@ -129,10 +129,8 @@ export class Fleet {
   }
 
   async #windDown(grace: number): Promise<void> {
-    this.#queue.clear();
     const members = [...this.#members.values()];
     for (const member of members) {
-      member.queued = false;
       cancelRetry(member);
       interrupt(member.run);
     }

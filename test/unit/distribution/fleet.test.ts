@@ -280,6 +280,22 @@ describe('a node that fails', () => {
     expect(site.fleet.status()).toMatchObject([{ state: 'synced', address: 'new.example' }]);
   });
 
+  it('starts anew with short waits at a new address, and no longer counts as holding anything', async () => {
+    site = new Site();
+    site.fleet.setNodes([node('a')]);
+    site.fleet.setDesired(one);
+    await site.fleet.whenSettled();
+    site.dead.add('a.example').add('new.example');
+    site.fleet.syncNow();
+    await site.fleet.whenSettled();
+    site.clock.advance(5_000);
+    await site.fleet.whenSettled();
+    expect(site.fleet.status()).toMatchObject([{ attempts: 2, held: one.revision }]);
+    site.fleet.setNodes([node('a', { address: 'new.example' })]);
+    await site.fleet.whenSettled();
+    expect(site.fleet.status()).toMatchObject([{ attempts: 1, held: undefined, nextRetry: 1_010_000 }]);
+  });
+
   it('is tried at once on demand', async () => {
     site = new Site();
     site.dead.add('a.example');
