@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Verdict } from '../controller/admit.js';
 import { describeFinding, type Finding } from '../policy/finding.js';
 import type { ManifestDirectory } from '../standalone/manifest-directory.js';
-import { newsTeller } from './news.js';
+import { newsTeller, verdictNewsTeller } from './news.js';
 import type { StandaloneEvents } from './run-standalone.js';
 
 const verdictWords = {
@@ -16,13 +16,13 @@ const verdictWords = {
 /** Writes what happens in standalone mode to a log: each thing once, when it changes. */
 export function logEvents(log: Logger): StandaloneEvents {
   const isNews = newsTeller();
+  const newsOf = verdictNewsTeller();
   return {
     onReconciled({ admission, rendered, nodes, insecureFaults }, directory) {
       for (const verdict of admission.verdicts) {
-        const { kind, name } = verdict.review.set;
-        const { findings, notices } = verdict.judgement;
-        if (!isNews(`${kind}/${name}`, [verdict.outcome, verdict.review.set, findings, notices])) continue;
-        logVerdict(log, verdict, directory);
+        const news = newsOf(verdict);
+        if (news.type === 'verdict') logVerdict(log, verdict, directory);
+        if (news.type === 'findings') logFindings(log, verdict, news.findings, directory);
       }
       for (const { text, fault } of insecureFaults) {
         if (isNews(`insecure ${text}`, fault))
@@ -128,36 +128,39 @@ export function logEvents(log: Logger): StandaloneEvents {
   };
 }
 
-function logVerdict(
-  log: Logger,
-  { review, judgement, outcome }: Verdict,
-  directory: ManifestDirectory,
-): void {
-  const { set, operation } = review;
-  const manifest = directory.manifestOf(set);
-  const where = ({ path }: Pick<Finding, 'path'>) => {
-    if (manifest === undefined || operation === 'DELETE') return path;
-    const { file, line } = manifest.locate(path);
-    return `${file}:${line}: ${path}`;
-  };
-
-  const about = { kind: set.kind, name: set.name, outcome };
-  const line = `${set.kind} "${set.name}" is ${verdictWords[outcome]}`;
+function logVerdict(log: Logger, verdict: Verdict, directory: ManifestDirectory): void {
+  const { review, judgement, outcome } = verdict;
+  const about = aboutOf(verdict);
+  const line = `${review.set.kind} "${review.set.name}" is ${verdictWords[outcome]}`;
   if (judgement.allowed) log.info(about, line);
   else log.error(about, line);
 
-  for (const finding of judgement.findings) {
-    const fields = { ...about, rule: finding.rule, action: finding.action, path: finding.path };
-    const text = `${finding.action} ${finding.rule} at ${where(finding)}: ${describeFinding(finding)}`;
-    if (finding.action === 'deny') log.error(fields, text);
-    else if (finding.action === 'warn') log.warn(fields, text);
-    else log.debug(fields, text);
-  }
+  logFindings(log, verdict, judgement.findings, directory);
   for (const { finding, exemption } of judgement.exempted) {
-    log.info(
-      { ...about, rule: finding.rule, expires: exemption.expires.toISOString() },
-      `exempt from ${finding.rule}: ${exemption.reason}`,
-    );
+    const fields = { ...about, rule: finding.rule, expires: exemption.expires.toISOString() };
+    log.info(fields, `exempt from ${finding.rule}: ${exemption.reason}`);
   }
   for (const notice of judgement.notices) log.warn(about, notice);
+}
+
+function logFindings(
+  log: Logger,
+  verdict: Verdict,
+  findings: readonly Finding[],
+  directory: ManifestDirectory,
+): void {
+  const { set, operation } = verdict.review;
+  const manifest = operation === 'DELETE' ? undefined : directory.manifestOf(set);
+  for (const finding of findings) {
+    const { rule, action, path } = finding;
+    const position = manifest?.locate(path);
+    const where = position === undefined ? path : `${position.file}:${position.line}: ${path}`;
+    const text = `${action} ${rule} at ${where}: ${describeFinding(finding)}`;
+    const level = { deny: 'error', warn: 'warn', audit: 'debug' } as const;
+    log[level[action]]({ ...aboutOf(verdict), rule, action, path }, text);
+  }
+}
+
+function aboutOf({ review: { set }, outcome }: Verdict) {
+  return { kind: set.kind, name: set.name, outcome };
 }

@@ -1,5 +1,5 @@
 import { once, EventEmitter } from 'node:events';
-import { relative } from 'node:path';
+import { basename } from 'node:path';
 import { admissionResponse } from '../admission/admission-response.js';
 import type { Verdict } from '../controller/admit.js';
 import type { Reconciliation } from '../controller/controller.js';
@@ -9,7 +9,7 @@ import { ocOutput } from '../sandbox/oc-output.js';
 import type { Workspace } from '../sandbox/workspace.js';
 import type { ManifestDirectory } from '../standalone/manifest-directory.js';
 import type { Paint } from './io.js';
-import { newsTeller } from './news.js';
+import { newsTeller, verdictNewsTeller } from './news.js';
 import type { StandaloneEvents } from './run-standalone.js';
 
 /** Writes the sandbox's story, and from then on whatever happens, for a person who watches. */
@@ -18,6 +18,7 @@ export class SandboxTeller {
   readonly #write: (text: string) => void;
   readonly #paint: Paint;
   readonly #isNews = newsTeller();
+  readonly #newsOf = verdictNewsTeller();
   readonly #reconciled = new EventEmitter();
   #lastReconciled: Reconciliation | undefined;
   #showNodes = false;
@@ -122,18 +123,23 @@ export class SandboxTeller {
     };
   }
 
-  #tellVerdict(
-    { review, judgement, outcome }: Verdict,
-    directory: ManifestDirectory,
-    profile: Profile,
-  ): void {
+  #tellVerdict(verdict: Verdict, directory: ManifestDirectory, profile: Profile): void {
+    const { review, judgement, outcome } = verdict;
     const { set, operation } = review;
-    const isNews = this.#isNews(`${set.kind}/${set.name}`, [outcome, set, judgement.findings]);
-    if (!isNews || !this.#live) return;
+    const news = this.#newsOf(verdict);
+    if (news.type === 'nothing' || !this.#live) return;
     const manifest = directory.manifestOf(set);
-    const file = manifest === undefined ? set.name : relative('.', manifest.file);
+    const file = manifest === undefined ? set.name : basename(manifest.file);
+    const judged = news.type === 'verdict' ? judgement : { ...judgement, findings: news.findings };
+    const { response } = admissionResponse({ uid: '', ...set }, judged, profile);
+    if (news.type === 'findings') {
+      // Nobody has touched it: only what is new about it is told.
+      for (const warning of response.warnings ?? []) {
+        this.say(this.#paint('yellow', `Warning: ${set.kind} "${set.name}": ${warning}`));
+      }
+      return;
+    }
     this.say('');
-    const { response } = admissionResponse({ uid: '', ...set }, judgement, profile);
     this.answer(ocOutput(operation, file, set, response), response.allowed);
     if (outcome === 'last-good-kept') this.say('Its last good version stays in force.');
     if (outcome === 'kept-out') this.say('It is kept out: nothing changes on the nodes.');
