@@ -6,7 +6,6 @@ import {
   type MirrorSet,
   type MirrorSourcePolicy,
 } from '../../../src/mirrors/mirror-set.js';
-import { describeFinding } from '../../../src/policy/finding.js';
 import { profiles } from '../../../src/policy/profile.js';
 import {
   clusters,
@@ -75,6 +74,10 @@ function valueAt(object: unknown, path: string): unknown {
   );
 }
 
+function isOneLine(text: string): boolean {
+  return /^\S[^\n\r\u2028\u2029]*\S$/.test(text);
+}
+
 describe('evaluate, given any mirror sets and any operation', () => {
   it('does not throw, points into the object, and keeps each text on its line', () => {
     fc.assert(
@@ -96,11 +99,11 @@ describe('evaluate, given any mirror sets and any operation', () => {
             insecureRegistries,
           });
           const object = objectOf(set);
-          for (const finding of findings) {
-            expect([finding.path, valueAt(object, finding.path)]).not.toContain(undefined);
-            expect(finding.message).toMatch(/^\S[^\n\r\u2028\u2029]*\S$/);
-            expect(finding.fix).toMatch(/^\S[^\n\r\u2028\u2029]*\S$/);
-          }
+          const wrong = findings.filter(
+            ({ path, message, fix }) =>
+              valueAt(object, path) === undefined || !isOneLine(message) || !isOneLine(fix),
+          );
+          expect(wrong).toStrictEqual([]);
         },
       ),
       { numRuns: 500 },
@@ -138,9 +141,9 @@ describe('evaluate, given any mirror sets and any operation', () => {
     );
   });
 
-  describe('with ten thousand entries of one registry', () => {
-    // Whatever looks each entry up among all the others takes minutes here and runs into the time limit.
-    const many = 10_000;
+  describe('with thousands of entries of one registry', () => {
+    // Whatever looks each entry up among all the others takes a minute here, and runs into the time limit.
+    const many = 4_000;
     const list = (entryOf: (at: number) => EntryText) => Array.from({ length: many }, (_, at) => entryOf(at));
     const others = [
       idms(
