@@ -5,14 +5,16 @@ export function parseJson(text: string): Step<unknown> {
   try {
     return done(JSON.parse(text) as unknown);
   } catch (error) {
-    const position = /at position (\d+)/.exec(error instanceof Error ? error.message : '')?.[1];
-    return refuse(
-      'malformed-json',
-      position === undefined
-        ? 'the body is not JSON: it ends too early'
-        : `the body is not JSON: fault at ${place(text, Number(position))}`,
-    );
+    return refuse('malformed-json', `the body is not JSON${whereIn(text, error)}`);
   }
+}
+
+/** What the parser tells of the place: not every one of its messages has it, and most quote what stands there. */
+function whereIn(text: string, error: unknown): string {
+  const message = error instanceof Error ? error.message : '';
+  const position = /at position (\d+)/.exec(message)?.[1];
+  if (position !== undefined) return `: fault at ${place(text, Number(position))}`;
+  return /^Unexpected end/.test(message) ? ': it ends too early' : '';
 }
 
 function place(text: string, offset: number): string {
