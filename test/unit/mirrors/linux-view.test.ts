@@ -62,6 +62,11 @@ describe('linuxSources', () => {
     });
   });
 
+  it('puts the source behind the mirrors of every list that does not place it', () => {
+    const sets = [idms('1', [['q.io', ['q.io', 'a.io']]]), idms('2', [['q.io', ['b.io']]])];
+    expect(view(sets, 'q.io')).toEqual({ 'q.io': [['b.io', 'q.io', 'a.io'], [], false] });
+  });
+
   it('keeps sets for Linux alone, and says where each mirror came from', () => {
     const sets = [idms('linux', [['q.io/a', ['m.io/b']]], { 'mirrorgate.dev/os': 'linux' })];
     expect(linuxSources(indexMirrorSets(sets), 'q.io').get('q.io/a')!.digestMirrors).toEqual([
