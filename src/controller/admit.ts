@@ -74,25 +74,31 @@ function refuse(
   context: Omit<EvaluationContext, 'index'>,
 ): ReadonlySet<string> {
   const refused = new Set<string>();
-  const isAllowed = (review: Review) => {
+  /** Judges in the light of what is refused so far. */
+  const judge = () => {
     const index = indexMirrorSets(outcomeOf(reviews, held, refused));
-    return evaluate(review, { ...context, index }).allowed;
+    return (review: Review) => evaluate(review, { ...context, index }).allowed;
   };
+  const isIn = (review: Review) => !refused.has(keyOf(review.set));
 
   // Taking one out can break another that leant on it: go on until nothing changes. Each round refuses at least one.
   for (;;) {
-    const index = indexMirrorSets(outcomeOf(reviews, held, refused));
-    const denied = reviews.filter(
-      (review) => !refused.has(keyOf(review.set)) && !evaluate(review, { ...context, index }).allowed,
-    );
+    const isAllowed = judge();
+    const denied = reviews.filter((review) => isIn(review) && !isAllowed(review));
     if (denied.length === 0) break;
     for (const { set } of denied) refused.add(keyOf(set));
   }
 
-  // Of sets that were refused only because of one another, the first gets in.
-  for (const review of reviews) {
-    const key = keyOf(review.set);
-    if (refused.has(key) && isAllowed(review)) refused.delete(key);
+  // Of sets that were refused only because of one another, the first gets in, if it breaks none that is in already.
+  // One that leans on a later one finds it there in the next round. Each round but the last lets at least one in.
+  for (let before = -1; before !== refused.size;) {
+    before = refused.size;
+    for (const review of reviews) {
+      const key = keyOf(review.set);
+      if (!refused.delete(key)) continue;
+      const isAllowed = judge();
+      if (!isAllowed(review) || !reviews.every((other) => !isIn(other) || isAllowed(other))) refused.add(key);
+    }
   }
   return refused;
 }

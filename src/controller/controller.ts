@@ -7,11 +7,12 @@ import {
   type InsecureRegistries,
 } from '../mirrors/insecure-registries.js';
 import { indexMirrorSets, type MirrorSetIndex } from '../mirrors/mirror-set-index.js';
-import type { MirrorSet } from '../mirrors/mirror-set.js';
+import { keyOf, type MirrorSet } from '../mirrors/mirror-set.js';
 import { mergeRegistries } from '../mirrors/registry-view.js';
 import type { MirrorPolicy } from '../policy/policy.js';
 import { admit, type Admission } from './admit.js';
 import { debounce, type Debounced } from './debounce.js';
+import { oneAtATime } from './one-at-a-time.js';
 import type { MirrorSetSource, NodeSource, PolicySource, SecretSource } from './sources.js';
 
 /** Remembers what was let in, so that a restart does not forget the last good version of a set that is denied now. */
@@ -57,13 +58,11 @@ const longestFactor = 10;
 export class Controller {
   readonly #options: ControllerOptions;
   readonly #debounced: Debounced;
+  readonly #runs = oneAtATime(() => this.#runSafely());
   readonly #unsubscribe: (() => void)[] = [];
   #inForce: readonly MirrorSet[] = [];
   #index: MirrorSetIndex | undefined;
   #insecure: InsecureRegistries = noInsecureRegistries;
-  #running: Promise<void> | undefined;
-  /** Counts the runs asked for. */
-  #asked = 0;
   #stopped = false;
 
   constructor(options: ControllerOptions) {
@@ -85,6 +84,7 @@ export class Controller {
   async start(): Promise<void> {
     const { mirrorSets, nodes, policy, pullSecret, admitted } = this.#options;
     this.#inForce = await admitted.load();
+    if (this.#stopped) return;
     for (const source of [mirrorSets, nodes, policy, pullSecret]) {
       if (source === undefined) continue;
       this.#unsubscribe.push(
@@ -98,12 +98,7 @@ export class Controller {
 
   /** Makes a run now, or one more after the run that is under way. Never rejects. */
   reconcile(): Promise<void> {
-    if (this.#stopped) return Promise.resolve();
-    this.#asked += 1;
-    this.#running ??= this.#runUntilQuiet().finally(() => {
-      this.#running = undefined;
-    });
-    return this.#running;
+    return this.#runs();
   }
 
   /** Follows the sources no more; resolves when the run under way has ended. */
@@ -111,35 +106,41 @@ export class Controller {
     this.#stopped = true;
     this.#debounced.cancel();
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
-    await this.#running;
+    await this.#runs();
   }
 
-  async #runUntilQuiet(): Promise<void> {
-    let answered: number;
-    do {
-      answered = this.#asked;
-      try {
-        await this.#run();
-      } catch (error) {
-        this.#options.onFault(error);
-      }
-    } while (answered !== this.#asked && !this.#stopped);
+  async #runSafely(): Promise<void> {
+    if (this.#stopped) return;
+    try {
+      await this.#run();
+    } catch (error) {
+      this.#options.onFault(error);
+    }
   }
 
   async #run(): Promise<void> {
     const { mirrorSets, nodes, policy, pullSecret, admitted, fleet, now, onReconciled } = this.#options;
     const snapshot = mirrorSets.current();
     const currentPolicy = policy.current();
-    // What is not known yet must not be mistaken for nothing: that would take every mirror off the nodes.
-    if (snapshot === undefined || currentPolicy === undefined) return;
+    const targets = nodes.current();
+    const secret =
+      currentPolicy?.credentials === true && pullSecret !== undefined ? pullSecret.current() : null;
+    // What is not known yet must not be mistaken for nothing: that would take mirrors, nodes or credentials away.
+    if (
+      snapshot === undefined ||
+      currentPolicy === undefined ||
+      targets === undefined ||
+      secret === undefined
+    )
+      return;
 
     const { registries: insecure, faults: insecureFaults } = parseInsecureRegistries(
       snapshot.insecureRegistries,
     );
-    const admission = admit(snapshot.sets, this.#inForce, { policy: currentPolicy, insecure, now: now() });
-    const secret = currentPolicy.credentials ? pullSecret?.current() : undefined;
+    const asked = snapshot.complete ? snapshot.sets : withHeld(snapshot.sets, this.#inForce);
+    const admission = admit(asked, this.#inForce, { policy: currentPolicy, insecure, now: now() });
     const rendered = renderHosts(mergeRegistries(admission.admitted, currentPolicy.view), {
-      credentials: secret === undefined ? undefined : parsePullSecret(secret),
+      credentials: secret === null ? undefined : parsePullSecret(secret),
       insecure,
     });
 
@@ -147,11 +148,16 @@ export class Controller {
     this.#index = indexMirrorSets(admission.admitted);
     this.#insecure = insecure;
 
-    const targets = nodes.current() ?? [];
     // The state first: a node that is new is then brought to it at once.
     fleet.setDesired(rendered.desired);
     fleet.setNodes(targets);
     onReconciled({ admission, rendered, nodes: targets.length, policy: currentPolicy, insecureFaults });
     await admitted.save(admission.admitted);
   }
+}
+
+/** What is asked for, and what is in force and not named there: it may be in a part that cannot be read. */
+function withHeld(sets: readonly MirrorSet[], inForce: readonly MirrorSet[]): readonly MirrorSet[] {
+  const named = new Set(sets.map(keyOf));
+  return [...sets, ...inForce.filter((set) => !named.has(keyOf(set)))];
 }

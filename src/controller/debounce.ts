@@ -1,7 +1,7 @@
 export interface Debounced {
   /** Something happened: run soon, or a little later when more keeps happening. */
   readonly trigger: () => void;
-  /** Runs no more. */
+  /** Runs no more, whatever is triggered from now on. */
   readonly cancel: () => void;
 }
 
@@ -12,22 +12,27 @@ export interface Debounced {
 export function debounce(run: () => void, quietMs: number, longestMs: number): Debounced {
   let quiet: NodeJS.Timeout | undefined;
   let longest: NodeJS.Timeout | undefined;
+  let isCancelled = false;
 
-  const cancel = () => {
+  const clear = () => {
     clearTimeout(quiet);
     clearTimeout(longest);
     quiet = longest = undefined;
   };
   const fire = () => {
-    cancel();
+    clear();
     run();
   };
   return {
     trigger() {
+      if (isCancelled) return;
       clearTimeout(quiet);
       quiet = setTimeout(fire, quietMs);
       longest ??= setTimeout(fire, longestMs);
     },
-    cancel,
+    cancel() {
+      isCancelled = true;
+      clear();
+    },
   };
 }

@@ -13,12 +13,17 @@ export interface Source<T> {
 /** What the cluster, or a directory of manifests, asks for. */
 export interface MirrorSetSnapshot {
   readonly sets: readonly MirrorSet[];
+  /**
+   * False while some of what is asked for cannot be read and was never read before: a set that is not among `sets` may
+   * then be there all the same.
+   */
+  readonly complete: boolean;
   /** `insecureRegistries` of the cluster image config. */
   readonly insecureRegistries: readonly string[];
 }
 
 export type MirrorSetSource = Source<MirrorSetSnapshot>;
 export type NodeSource = Source<readonly TargetNode[]>;
-/** The content of the pull secret's `.dockerconfigjson`. Secret material. */
-export type SecretSource = Source<string>;
+/** The content of the pull secret's `.dockerconfigjson`, or `null` when there is none. Secret material. */
+export type SecretSource = Source<string | null>;
 export type PolicySource = Source<MirrorPolicy>;
