@@ -1,12 +1,15 @@
 /** The inventory: YAML that lists the nodes, with defaults for what they share. */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { utils } from 'ssh2';
 import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
+import { rememberingKeyReader } from '../distribution/private-key.js';
 import { defaultRoot, defaultSshPort, type TargetNode } from '../distribution/target-node.js';
 import { toFault } from '../mirrors/mirror-set-schema.js';
+import { messageOf } from './message-of.js';
 import type { ParsedFile } from './watched-file.js';
+
+type PrivateKeyReader = ReturnType<typeof rememberingKeyReader>;
 
 const connectionFields = {
   port: z.int().min(1).max(65_535).optional(),
@@ -32,9 +35,14 @@ const inventorySchema = z.strictObject({
  * Reads an inventory and the key files that it names.
  *
  * @param file path of the inventory, from which relative paths in it start
+ * @param readPrivateKey the same one at each reading saves decrypting the keys anew
  * @returns the nodes, or one line for each fault that names its field
  */
-export async function parseInventory(text: string, file: string): Promise<ParsedFile<readonly TargetNode[]>> {
+export async function parseInventory(
+  text: string,
+  file: string,
+  readPrivateKey: PrivateKeyReader = rememberingKeyReader(),
+): Promise<ParsedFile<readonly TargetNode[]>> {
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { lineCounter, prettyErrors: false });
   const [error] = document.errors;
@@ -42,7 +50,14 @@ export async function parseInventory(text: string, file: string): Promise<Parsed
     const { line, col } = lineCounter.linePos(error.pos[0]);
     return { ok: false, faults: [`line ${line}, column ${col}: ${error.message}`] };
   }
-  const parsed = inventorySchema.safeParse(document.toJS());
+  let value: unknown;
+  try {
+    value = document.toJS();
+  } catch (cause) {
+    // Aliases that expand without end.
+    return { ok: false, faults: [messageOf(cause)] };
+  }
+  const parsed = inventorySchema.safeParse(value);
   if (!parsed.success) {
     return {
       ok: false,
@@ -72,11 +87,20 @@ export async function parseInventory(text: string, file: string): Promise<Parsed
     }
     if (settings.username === undefined || settings.privateKeyFile === undefined) continue;
 
-    const field = item.privateKeyFile === undefined ? 'defaults' : at;
-    const key = await readKey(settings.privateKeyFile, settings.passphraseFile, file);
+    const placeOf = (field: 'privateKeyFile' | 'passphraseFile') =>
+      item[field] === undefined ? 'defaults' : at;
+    const { privateKeyFile, passphraseFile } = settings;
+    const key = await readKey(
+      {
+        privateKeyFile: [privateKeyFile, placeOf('privateKeyFile')],
+        ...(passphraseFile !== undefined && { passphraseFile: [passphraseFile, placeOf('passphraseFile')] }),
+      },
+      dirname(resolve(file)),
+      readPrivateKey,
+    );
     if ('fault' in key) {
-      const fault = `${field}.${key.fault}`;
-      if (!faults.includes(fault)) faults.push(fault);
+      // One for all nodes that share the key.
+      if (!faults.includes(key.fault)) faults.push(key.fault);
       continue;
     }
     nodes.push({
@@ -92,34 +116,36 @@ export async function parseInventory(text: string, file: string): Promise<Parsed
   return faults.length > 0 ? { ok: false, faults } : { ok: true, value: nodes };
 }
 
+/** A private key, or one line for what is wrong with it, beginning with the field that it is about. */
 async function readKey(
-  keyFile: string,
-  passphraseFile: string | undefined,
-  inventoryFile: string,
+  settings: ConnectionSettings,
+  folder: string,
+  readPrivateKey: PrivateKeyReader,
 ): Promise<{ privateKey: string; passphrase?: string } | { fault: string }> {
-  const folder = dirname(resolve(inventoryFile));
+  const [keyFile, keyField] = settings.privateKeyFile;
   let privateKey: string;
-  let passphrase: string | undefined;
   try {
     privateKey = await readFile(resolve(folder, keyFile), 'utf8');
   } catch (error) {
-    return { fault: `privateKeyFile: ${reasonOf(error)}` };
+    return { fault: `${keyField}.privateKeyFile: ${messageOf(error)}` };
   }
-  try {
-    // Editors end a file with a line break that is no part of the passphrase.
-    if (passphraseFile !== undefined) {
+  let passphrase: string | undefined;
+  if (settings.passphraseFile !== undefined) {
+    const [passphraseFile, passphraseField] = settings.passphraseFile;
+    try {
+      // Editors end a file with a line break that is no part of the passphrase.
       passphrase = (await readFile(resolve(folder, passphraseFile), 'utf8')).replace(/\r?\n$/, '');
+    } catch (error) {
+      return { fault: `${passphraseField}.passphraseFile: ${messageOf(error)}` };
     }
-  } catch (error) {
-    return { fault: `passphraseFile: ${reasonOf(error)}` };
   }
-  const key = utils.parseKey(privateKey, passphrase);
-  if (key instanceof Error) {
-    return { fault: `privateKeyFile: ${keyFile} is no private key that can be used: ${key.message}` };
-  }
+  const read = readPrivateKey(privateKey, passphrase);
+  if (!read.ok) return { fault: `${keyField}.privateKeyFile: ${keyFile}: ${read.fault}; ${read.hint}` };
   return { privateKey, ...(passphrase !== undefined && { passphrase }) };
 }
 
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+interface ConnectionSettings {
+  /** Each with the place that it was written in. */
+  readonly privateKeyFile: readonly [path: string, field: string];
+  readonly passphraseFile?: readonly [path: string, field: string];
 }

@@ -1,36 +1,51 @@
-import { createHash } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
+import { basename, dirname, resolve, sep } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { debounce, type Debounced } from '../controller/debounce.js';
+import { oneAtATime } from '../controller/one-at-a-time.js';
 import type { MirrorSetSnapshot, MirrorSetSource } from '../controller/sources.js';
-import { parseManifests, type ManifestMirrorSet, type ParsedManifests } from '../mirrors/manifest.js';
+import type { ManifestMirrorSet } from '../mirrors/manifest.js';
 import { compareText, keyOf } from '../mirrors/mirror-set.js';
 import { listManifests } from './list-manifests.js';
 import { Listeners } from './listeners.js';
-import { watchPath } from './watch-path.js';
+import {
+  missingManifestFile,
+  readManifestFile,
+  type DirectoryFault,
+  type ManifestFile,
+} from './manifest-file.js';
+import { mergeManifests } from './merge-manifests.js';
+import { messageOf } from './message-of.js';
+import { isMissing } from './read-settled.js';
+import { watchDirectory, type DirectoryWatch } from './watch-directory.js';
 
-/** Something in the directory that is not taken up; what was read before from that file stays. */
-export interface DirectoryFault {
-  /** `file:line`, or the file alone. */
-  readonly where: string;
-  readonly message: string;
-}
+export type { DirectoryFault } from './manifest-file.js';
 
 export interface ManifestDirectoryOptions {
   readonly path: string;
-  /** Told after every reading in which something is wrong, and once after all is well again. */
+  /** Told when what is wrong is no longer the same, and once with none after all is well again. */
   readonly onFaults: (faults: readonly DirectoryFault[]) => void;
   readonly now: () => number;
   /** A file must have been left alone this long before it is read, in milliseconds: whoever writes it may not be done. */
   readonly settleMs?: number;
+  /** How often to look without any sign of a change, in milliseconds: network drives give none. */
+  readonly lookMs?: number;
 }
 
 const defaultSettleMs = 300;
+const defaultLookMs = 15_000;
 const longestFactor = 10;
+const staysInForce = 'what was read there before stays in force';
 
-interface ReadFile {
-  readonly digest: string;
-  readonly parsed: ParsedManifests;
+/** What a reading of the directory comes to. */
+interface Reading {
+  readonly files: ReadonlyMap<string, ManifestFile>;
   readonly faults: readonly DirectoryFault[];
+  /** Every folder could be read. */
+  readonly isWhole: boolean;
+  /** Someone is writing a file, or has just taken one away: it is time to look again soon. */
+  readonly isUnsettled: boolean;
 }
 
 /**
@@ -42,12 +57,15 @@ export class ManifestDirectory implements MirrorSetSource {
   readonly #settleMs: number;
   readonly #debounced: Debounced;
   readonly #listeners = new Listeners();
-  #files = new Map<string, ReadFile>();
+  readonly #scan = oneAtATime(() => this.#scanOnce());
+  #files: ReadonlyMap<string, ManifestFile> = new Map();
   #snapshot: MirrorSetSnapshot | undefined;
-  #located = new Map<string, ManifestMirrorSet>();
-  #reported = '';
-  #scanning: Promise<void> = Promise.resolve();
-  #close: (() => Promise<void>) | undefined;
+  #located: ReadonlyMap<string, ManifestMirrorSet> = new Map();
+  #reported: readonly DirectoryFault[] = [];
+  #watches: DirectoryWatch[] = [];
+  #looking: NodeJS.Timeout | undefined;
+  #isStarting = true;
+  #isStopped = false;
 
   constructor(options: ManifestDirectoryOptions) {
     this.#options = options;
@@ -72,122 +90,133 @@ export class ManifestDirectory implements MirrorSetSource {
   }
 
   /**
-   * Reads everything and follows the directory from then on.
+   * Reads everything and follows the directory from then on. Files that are being written are waited for, within
+   * reason.
    *
    * @throws when the directory cannot be read at all
    */
   async start(): Promise<void> {
-    await readdir(this.#options.path);
-    this.#close = await watchPath(this.#options.path, this.#debounced.trigger, (error) => {
-      this.#options.onFaults([
-        { where: this.#options.path, message: `is not watched any more: ${messageOf(error)}` },
-      ]);
-    });
-    await this.scan();
+    const { path, lookMs = defaultLookMs } = this.#options;
+    await readdir(path);
+    if (this.#isStopped) return;
+    this.#looking = setInterval(() => void this.scan(), lookMs).unref();
+    const isWaiting = () => this.#snapshot === undefined && !this.#isStopped;
+    for (let round = 0; round < longestFactor && isWaiting(); round += 1) {
+      if (round > 0) await sleep(this.#settleMs);
+      await this.scan();
+    }
+    this.#isStarting = false;
+    if (isWaiting()) await this.scan();
   }
 
+  /** Follows the directory no more; resolves when the reading under way has ended. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     this.#debounced.cancel();
-    await this.#close?.();
-    await this.#scanning;
+    clearInterval(this.#looking);
+    await this.scan();
+    this.#renewWatches([]);
   }
 
   /** Reads what has changed; one reading at a time. Never rejects. */
   scan(): Promise<void> {
-    this.#scanning = this.#scanning.then(() => this.#scan());
-    return this.#scanning;
+    return this.#scan();
   }
 
-  async #scan(): Promise<void> {
-    let paths: string[];
+  async #scanOnce(): Promise<void> {
+    if (this.#isStopped) return;
+    let reading: Reading;
     try {
-      paths = await listManifests(this.#options.path);
+      reading = await this.#readAll();
     } catch (error) {
-      this.#report([{ where: this.#options.path, message: messageOf(error) }]);
+      this.#report([{ where: this.#options.path, message: `${messageOf(error)}; ${staysInForce}` }]);
       return;
     }
+    if (reading.isUnsettled) this.#debounced.trigger();
+    if (reading.isUnsettled && this.#isStarting) return;
 
-    const files = new Map<string, ReadFile>();
-    for (const path of paths) {
-      const file = await this.#read(path, this.#files.get(path));
-      if (file !== undefined) files.set(path, file);
-    }
+    const { files } = reading;
+    const merged = mergeManifests(files.values());
+    const complete = merged.complete && reading.isWhole;
+    const isChanged =
+      this.#snapshot?.complete !== complete ||
+      files.size !== this.#files.size ||
+      [...files].some(([path, { parsed }]) => this.#files.get(path)?.parsed !== parsed);
     this.#files = files;
-
-    const { located, insecureRegistries, faults } = this.#merge(files);
+    this.#report([...reading.faults, ...merged.faults]);
+    if (!isChanged) return;
+    const { located, insecureRegistries } = merged;
     this.#located = located;
-    this.#report([...[...files.values()].flatMap((file) => file.faults), ...faults]);
-    this.#snapshot = { sets: [...located.values()].map(({ set }) => set), insecureRegistries };
+    this.#snapshot = { sets: [...located.values()].map(({ set }) => set), insecureRegistries, complete };
     this.#listeners.notify();
   }
 
-  async #read(path: string, before: ReadFile | undefined): Promise<ReadFile | undefined> {
-    const keep = (message: string): ReadFile => ({
-      digest: '',
-      parsed: before?.parsed ?? { sets: [], insecureRegistries: [], skipped: [], faults: [] },
-      faults: [
-        {
-          where: path,
-          message: before === undefined ? message : `${message}; what it said before stays in force`,
-        },
-      ],
-    });
-    let text: string;
-    try {
-      const { mtimeMs } = await stat(path);
-      const age = this.#options.now() - mtimeMs;
-      // A date in the future says nothing about whether someone is writing.
-      if (this.#snapshot !== undefined && age >= 0 && age < this.#settleMs) {
-        this.#debounced.trigger();
-        return before;
+  async #readAll(): Promise<Reading> {
+    const { listed, unreadable, faults } = await this.#list();
+    const before = this.#files;
+    const isUnknown = (path: string) => unreadable.some((folder) => path.startsWith(`${folder}${sep}`));
+
+    const files = new Map<string, ManifestFile>();
+    let isUnsettled = false;
+    for (const path of [...new Set([...listed, ...before.keys()])].sort(compareText)) {
+      const known = before.get(path);
+      if (known !== undefined && isUnknown(path)) {
+        files.set(path, known);
+        continue;
       }
-      text = await readFile(path, 'utf8');
-    } catch (error) {
-      // Gone between listing and reading.
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-      return keep(messageOf(error));
+      const reading = listed.has(path)
+        ? await readManifestFile(path, known, { settleMs: this.#settleMs, now: this.#options.now })
+        : missingManifestFile(known);
+      if (reading.file !== undefined) files.set(path, reading.file);
+      isUnsettled ||= reading.isUnsettled;
     }
-
-    const digest = createHash('sha256').update(text).digest('hex');
-    if (digest === before?.digest) return before;
-    if (text.trim() === '' && before !== undefined && before.parsed.sets.length > 0) return keep('is empty');
-
-    const parsed = parseManifests(text, path);
-    if (parsed.faults.length === 0) return { digest, parsed, faults: [] };
-    const faults = parsed.faults.map(({ file, line, message }) => ({ where: `${file}:${line}`, message }));
-    // Half of a file is not what its author means: all of it is as it was before.
-    return { digest: '', parsed: before?.parsed ?? parsed, faults };
+    return { files, faults, isWhole: unreadable.length === 0, isUnsettled };
   }
 
-  #merge(files: ReadonlyMap<string, ReadFile>) {
-    const located = new Map<string, ManifestMirrorSet>();
+  /** Finds the files, with a watch on every folder. */
+  async #list() {
+    const { path } = this.#options;
+    const unreadable: string[] = [];
     const faults: DirectoryFault[] = [];
-    for (const { parsed } of files.values()) {
-      for (const manifest of parsed.sets) {
-        const key = keyOf(manifest.set);
-        const first = located.get(key);
-        if (first === undefined) located.set(key, manifest);
-        else {
-          const { file, line } = manifest.locate('metadata.name');
-          faults.push({
-            where: `${file}:${line}`,
-            message: `${key} stands in ${first.file} already; this one is ignored`,
-          });
-        }
-      }
+    const watches: DirectoryWatch[] = [];
+    const watch = (folder: string, onChange: (name: string | null) => void) => {
+      const opened = watchDirectory(folder, onChange);
+      watches.push(opened);
+      if (!opened.ok && opened.fault !== undefined)
+        faults.push({ where: folder, message: `changes are noticed late: ${opened.fault}` });
+    };
+
+    // The directory may be a link that is led elsewhere, or be taken away and come back.
+    const place = resolve(path);
+    watch(dirname(place), (name) => {
+      if (name === null || name === basename(place)) this.#debounced.trigger();
+    });
+    try {
+      const listed = await listManifests(path, {
+        // Before it is read, so that what comes in between is seen.
+        onFolder: (folder) => {
+          watch(folder, this.#debounced.trigger);
+        },
+        onUnreadable: (folder, error) => {
+          if (isMissing(error)) return;
+          unreadable.push(folder);
+          faults.push({ where: folder, message: `${messageOf(error)}; ${staysInForce}` });
+        },
+      });
+      return { listed: new Set(listed), unreadable, faults };
+    } finally {
+      this.#renewWatches(watches);
     }
-    const insecureRegistries = [...files.values()].flatMap(({ parsed }) => parsed.insecureRegistries);
-    return { located, insecureRegistries, faults };
   }
 
   #report(faults: readonly DirectoryFault[]): void {
-    const text = JSON.stringify(faults);
-    if (text === this.#reported || (this.#reported === '' && faults.length === 0)) return;
-    this.#reported = faults.length === 0 ? '' : text;
+    if (isDeepStrictEqual(faults, this.#reported)) return;
+    this.#reported = faults;
     this.#options.onFaults(faults);
   }
-}
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  #renewWatches(watches: DirectoryWatch[]): void {
+    for (const watch of this.#watches) if (watch.ok) watch.close();
+    this.#watches = watches;
+  }
 }

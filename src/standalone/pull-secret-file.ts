@@ -15,15 +15,16 @@ const secretSchema = z.object({
 export function parsePullSecretFile(text: string): ParsedFile<string> {
   let document: unknown;
   try {
-    document = parse(text);
+    // Warnings would be printed, with the line they are about.
+    document = parse(text, { logLevel: 'error' });
+    if (typeof document === 'object' && document !== null && 'auths' in document) {
+      return { ok: true, value: JSON.stringify(document) };
+    }
   } catch {
     return {
       ok: false,
       faults: ['is neither JSON nor YAML; expected a .dockerconfigjson or a Secret manifest'],
     };
-  }
-  if (typeof document === 'object' && document !== null && 'auths' in document) {
-    return { ok: true, value: JSON.stringify(document) };
   }
   const secret = secretSchema.safeParse(document);
   const plain = secret.data?.stringData?.['.dockerconfigjson'];
