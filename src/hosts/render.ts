@@ -6,7 +6,7 @@ import type { DesiredState } from './desired-state.js';
 import { hostsFile, type HostsFileOptions } from './hosts-file.js';
 import { formatHostsToml } from './hosts-toml.js';
 import { noCredentials, type PullSecret } from './pull-secret.js';
-import { registryDirectory } from './registry-directory.js';
+import { registryDirectory } from '../mirrors/registry-directory.js';
 import type { RenderingFinding } from './rendering-finding.js';
 import { revisionOf } from './revision.js';
 

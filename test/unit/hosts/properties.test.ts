@@ -5,7 +5,7 @@ import { hostsFile, type HostsFile, type HostTable } from '../../../src/hosts/ho
 import { formatHostsToml } from '../../../src/hosts/hosts-toml.js';
 import { parsePullSecret, type PullSecret } from '../../../src/hosts/pull-secret.js';
 import { withoutCredentials } from '../../../src/hosts/redact.js';
-import { registryDirectory } from '../../../src/hosts/registry-directory.js';
+import { registryDirectory } from '../../../src/mirrors/registry-directory.js';
 import { renderHosts } from '../../../src/hosts/render.js';
 import { parseInsecureRegistries } from '../../../src/mirrors/insecure-registries.js';
 import { apiRegistryOf } from '../../../src/mirrors/naming.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { registryDirectory } from '../../../src/hosts/registry-directory.js';
+import { registryDirectory } from '../../../src/mirrors/registry-directory.js';
 import { reference } from '../mirror-sets.js';
 
 describe('registryDirectory', () => {
