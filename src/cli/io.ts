@@ -18,7 +18,7 @@ export type Paint = (style: Style, text: string) => string;
 export function painter(io: Pick<Io, 'env'>, stream: { readonly isTTY?: boolean }): Paint {
   const noColor = io.env['NO_COLOR'];
   const coloured = stream.isTTY === true && (noColor === undefined || noColor === '');
-  return (style, text) => (coloured ? styleText(style, text) : text);
+  return (style, text) => (coloured ? styleText(style, text, { validateStream: false }) : text);
 }
 
 /** One line to stderr: what a person should know beside the result. */
