@@ -15,7 +15,6 @@ export const windowsMirrorPath: Rule = {
   actions: { audit: 'audit', baseline: 'deny', restricted: 'deny' },
   *find({ entries, settings }) {
     for (const { source, mirrors } of entries) {
-      if (source.wildcard) continue;
       for (const { path, reference: mirror } of mirrors) {
         const { exact, asked } = alignMirror(source, mirror);
         if (exact) continue;

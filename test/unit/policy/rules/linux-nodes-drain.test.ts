@@ -155,6 +155,14 @@ describe(rule, () => {
       ]);
     });
 
+    it('at the first entry of a source that has several', () => {
+      const entry = ['quay.io/a', ['one.local/a']] as const;
+      const old = idms('digest', [entry, entry, ['quay.io/a', ['two.local/a']]]);
+      expect(
+        whatRuleSays(rule, idms('digest', [['ghcr.io', ['m.local']], entry, entry]), { old }),
+      ).toMatchObject([{ path: 'spec.imageDigestMirrors[1]' }]);
+    });
+
     it('for a replaced tag mirror, where an IDMS would not help', () => {
       const old = itms('tags', [['quay.io/a', ['one.local/a']]]);
       const set = itms('tags', [['quay.io/a', ['two.local/a']]]);

@@ -55,7 +55,13 @@ describe(rule, () => {
 
   it('tells sets of both kinds and one name apart', () => {
     const set = itms('forbidding', [['quay.io/org/image', ['mirror.local/org/image']]]);
-    expect(whatRuleSays(rule, set, { others: [forbidding] })).toHaveLength(1);
+    expect(whatRuleSays(rule, set, { others: [forbidding] })).toMatchObject([
+      {
+        message: expect.stringContaining(
+          'NeverContactSource in ImageDigestMirrorSet "forbidding":',
+        ) as string,
+      },
+    ]);
   });
 
   it('folds host names and keeps ports', () => {
