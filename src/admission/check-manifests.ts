@@ -50,20 +50,38 @@ export interface CheckReport {
   readonly admitted: readonly MirrorSet[];
 }
 
+/** One mirror set, judged. */
+export interface JudgedManifest {
+  readonly manifest: ManifestMirrorSet;
+  readonly judgement: Judgement;
+}
+
 /**
  * Judges the mirror sets of manifests, each as if it were created beside all the others. Pure; what could not be read
  * is passed on, and the rest judged.
  */
 export function checkManifests(parsed: readonly ParsedManifests[], context: CheckContext): CheckReport {
-  const { liveIndex, ...rest } = context;
+  return reportOn(parsed, [...judgeManifests(parsed, context)]);
+}
+
+/** The same, one set at a time: for a caller who has other things to do in between. */
+export function* judgeManifests(
+  parsed: readonly ParsedManifests[],
+  { liveIndex, ...context }: CheckContext,
+): Generator<JudgedManifest> {
   const manifests = parsed.flatMap(({ sets }) => sets);
   const sets = manifests.map(({ set }) => set);
   const index = liveIndex === undefined ? indexMirrorSets(sets) : joinIndex(liveIndex, sets);
-  const judged = manifests.map((manifest) => ({
-    manifest,
-    judgement: evaluate({ operation: 'CREATE', set: manifest.set }, { ...rest, index }),
-  }));
+  for (const manifest of manifests) {
+    yield {
+      manifest,
+      judgement: evaluate({ operation: 'CREATE', set: manifest.set }, { ...context, index }),
+    };
+  }
+}
 
+/** Puts the judgements on all sets of manifests into one report. */
+export function reportOn(parsed: readonly ParsedManifests[], judged: readonly JudgedManifest[]): CheckReport {
   const findings = inFileOrder(
     judged.flatMap(({ manifest, judgement }) =>
       judgement.findings.map((finding) => report(finding, manifest)),
@@ -76,8 +94,8 @@ export function checkManifests(parsed: readonly ParsedManifests[], context: Chec
   return {
     findings,
     exempted,
-    notices: noticesOf(manifests, judged),
-    summary: summarise(findings, sets.length, exempted.length),
+    notices: noticesOf(judged),
+    summary: summarise(findings, judged.length, exempted.length),
     faults: parsed.flatMap(({ faults }) => faults),
     skipped: parsed.flatMap(({ skipped }) => skipped),
     admitted: judged.filter(({ judgement }) => judgement.allowed).map(({ manifest }) => manifest.set),
@@ -142,10 +160,8 @@ function summarise(findings: readonly Finding[], sets: number, exempted: number)
   return { ...counts, sets, ...(exempted > 0 && { exempted }) };
 }
 
-function noticesOf(
-  manifests: readonly ManifestMirrorSet[],
-  judged: readonly { readonly judgement: Judgement }[],
-): string[] {
+function noticesOf(judged: readonly JudgedManifest[]): string[] {
+  const manifests = judged.map(({ manifest }) => manifest);
   const repeated = [...groupBy(manifests, ({ set }) => keyOf(set)).values()].flatMap((same) => {
     const [first] = same;
     if (first === undefined || same.length === 1) return [];

@@ -1,14 +1,22 @@
 import type { Request, RequestHandler, Response } from 'express';
+import { setImmediate as turn } from 'node:timers/promises';
+import PQueue from 'p-queue';
 import { parseInsecureRegistries, type InsecureRegistries } from '../mirrors/insecure-registries.js';
 import { parseManifests, type ParsedManifests } from '../mirrors/manifest.js';
 import type { AdmissionDeps } from './admission-deps.js';
-import { checkManifests, faultAsJson, reportAsJson } from './check-manifests.js';
-import { startDeadline, tooLate } from './deadline.js';
+import {
+  faultAsJson,
+  judgeManifests,
+  reportAsJson,
+  reportOn,
+  type JudgedManifest,
+} from './check-manifests.js';
+import { longestTimeout, startDeadline, tooLate, type Deadline } from './deadline.js';
 import { checkMediaType } from './media-type.js';
 import { renderPreview } from './preview.js';
 import { printable, shorten } from './printable.js';
 import { queryParameter } from './query.js';
-import { readBody } from './read-body.js';
+import { largestManifests, readBody } from './read-body.js';
 import { done, refuse, sendRefusal, type Step } from './refusal.js';
 
 const accepted = [
@@ -27,10 +35,14 @@ const longestFile = 256;
  * `POST /check`: manifests in, the report of `check -o json` and the rendered preview out. `?file=` names the manifests
  * in the answer. `?cluster=true` judges them beside the mirror sets in force, as `check --cluster` does; without it by
  * themselves, so that the answer depends on nothing but the manifests and the policy.
+ *
+ * Reviews share the process, and the API server waits for them: checks are worked on one after another, and let
+ * whatever else there is go first after each mirror set.
  */
 export function checkHandler(deps: Required<AdmissionDeps>): RequestHandler {
+  const queue = new PQueue({ concurrency: 1 });
   return async (request, response) => {
-    const step = await check(request, response, deps);
+    const step = await check(request, response, deps, queue);
     if (step.ok) {
       response.json(step.value);
       return;
@@ -44,20 +56,25 @@ async function check(
   request: Request,
   response: Response,
   deps: Required<AdmissionDeps>,
+  queue: PQueue,
 ): Promise<Step<object>> {
-  const deadline = startDeadline(request, deps.clock);
-  if (!deadline.ok) return deadline;
+  const started = startDeadline(request, deps.clock, longestTimeout);
+  if (!started.ok) return started;
+  const deadline = started.value;
   const options = readOptions(request);
   if (!options.ok) return options;
   const type = checkMediaType(request, accepted);
   if (!type.ok) return type;
-  const text = await readBody(request, response, deadline.value);
+  const text = await readBody(request, response, { deadline, largest: largestManifests });
   if (!text.ok) return text;
-  const parsed = readManifests(text.value, options.value.file);
-  if (!parsed.ok) return parsed;
-  if (deadline.value.remaining() <= 0) return tooLate();
-  const answer = judge(parsed.value, options.value, deps);
-  return deadline.value.remaining() <= 0 ? tooLate() : done(answer);
+
+  return queue.add(async () => {
+    if (deadline.remaining() <= 0) return tooLate();
+    const parsed = readManifests(text.value, options.value.file);
+    if (!parsed.ok) return parsed;
+    await turn();
+    return judge(parsed.value, options.value, deps, deadline);
+  });
 }
 
 interface CheckOptions {
@@ -90,13 +107,24 @@ function readManifests(text: string, file: string): Step<ParsedManifests> {
   );
 }
 
-function judge(parsed: ParsedManifests, { cluster }: CheckOptions, deps: AdmissionDeps): object {
+async function judge(
+  parsed: ParsedManifests,
+  { cluster }: CheckOptions,
+  deps: AdmissionDeps,
+  deadline: Deadline,
+): Promise<Step<object>> {
   const policy = deps.policy();
   const own = parseInsecureRegistries(parsed.insecureRegistries);
   const insecure = either(deps.insecure(), own.registries);
   const liveIndex = cluster ? deps.index() : undefined;
 
-  const report = checkManifests([parsed], { policy, now: deps.now(), insecure, liveIndex });
+  const judged: JudgedManifest[] = [];
+  for (const each of judgeManifests([parsed], { policy, now: deps.now(), insecure, liveIndex })) {
+    judged.push(each);
+    await turn();
+    if (deadline.remaining() <= 0) return tooLate();
+  }
+  const report = reportOn([parsed], judged);
   const preview = renderPreview(report.admitted, { view: policy.view, insecure });
   const notices = [
     ...(cluster && liveIndex === undefined ? ['the mirror sets of the cluster are not known yet'] : []),
@@ -104,7 +132,8 @@ function judge(parsed: ParsedManifests, { cluster }: CheckOptions, deps: Admissi
     ...report.notices,
     ...preview.notices,
   ];
-  return { ...reportAsJson({ ...report, notices }), preview: preview.files };
+  const answer = { ...reportAsJson({ ...report, notices }), preview: preview.files };
+  return deadline.remaining() <= 0 ? tooLate() : done(answer);
 }
 
 function either(one: InsecureRegistries, other: InsecureRegistries): InsecureRegistries {

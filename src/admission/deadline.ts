@@ -9,9 +9,9 @@ export interface Deadline {
   remaining(): number;
 }
 
-/** What the API server gives a webhook that does not say otherwise, and the most it gives. */
-const defaultTimeout = 10_000;
-const longestTimeout = 30_000;
+/** What the API server gives a webhook that does not say otherwise, and the most it gives; ms. */
+export const defaultTimeout = 10_000;
+export const longestTimeout = 30_000;
 
 /** Kept back for the way of the answer, so that the client still reads that it came too late. */
 function margin(timeout: number): number {
@@ -23,12 +23,17 @@ function margin(timeout: number): number {
  * since guessing would mean to answer when nobody listens.
  *
  * @param clock monotonic, in ms
+ * @param otherwise the timeout in ms where the request states none
  */
-export function startDeadline(request: Request, clock: () => number): Step<Deadline> {
+export function startDeadline(
+  request: Pick<Request, 'query'>,
+  clock: () => number,
+  otherwise: number = defaultTimeout,
+): Step<Deadline> {
   const started = clock();
   const parameter = queryParameter(request, 'timeout');
   if (!parameter.ok) return parameter;
-  const asked = parameter.value === undefined ? defaultTimeout : parseGoDuration(parameter.value);
+  const asked = parameter.value === undefined ? otherwise : parseGoDuration(parameter.value);
   if (asked === undefined) {
     return refuse(
       'invalid-parameter',

@@ -2,8 +2,13 @@ import { raw, type Request, type RequestHandler, type Response } from 'express';
 import { tooLate, type Deadline } from './deadline.js';
 import { done, refuse, type Step } from './refusal.js';
 
-/** An UPDATE carries two objects of up to 3 MiB each, with room for the rest of the review. */
-export const largestBody = 7 * 1024 * 1024;
+const mebibyte = 1024 * 1024;
+
+/** An UPDATE carries two objects of up to 3 MiB each, with room for the rest of the review; bytes. */
+export const largestReview = 7 * mebibyte;
+
+/** What the API server takes of one object; reading much more YAML at a time would hold up the reviews. */
+export const largestManifests = 3 * mebibyte;
 
 /**
  * Reads the whole body as text. One that is too large is read to its end and thrown away, so that the client gets to
@@ -12,7 +17,7 @@ export const largestBody = 7 * 1024 * 1024;
 export async function readBody(
   request: Request,
   response: Response,
-  deadline: Deadline,
+  { deadline, largest }: { readonly deadline: Deadline; readonly largest: number },
 ): Promise<Step<string>> {
   const patience = deadline.remaining();
   if (patience <= 0) return tooLate();
@@ -26,15 +31,15 @@ export async function readBody(
     }, patience);
   });
   try {
-    const received = await Promise.race([receive(request, response), late]);
+    const received = await Promise.race([receive(request, response, largest), late]);
     return received.ok ? decode(received.value) : received;
   } finally {
     clearTimeout(timer);
   }
 }
 
-function receive(request: Request, response: Response): Promise<Step<Buffer>> {
-  const parse: RequestHandler = raw({ limit: largestBody, type: () => true });
+function receive(request: Request, response: Response, largest: number): Promise<Step<Buffer>> {
+  const parse: RequestHandler = raw({ limit: largest, type: () => true });
   return new Promise((resolve, reject) => {
     void parse(request, response, (error?: unknown) => {
       if (error === undefined) {
@@ -42,7 +47,7 @@ function receive(request: Request, response: Response): Promise<Step<Buffer>> {
         resolve(done(Buffer.isBuffer(body) ? body : Buffer.alloc(0)));
         return;
       }
-      const refusal = refusalOf(error);
+      const refusal = refusalOf(error, largest);
       if (refusal === undefined) reject(new Error('the body cannot be read', { cause: error }));
       else resolve(refusal);
     });
@@ -50,11 +55,11 @@ function receive(request: Request, response: Response): Promise<Step<Buffer>> {
 }
 
 /** The faults of a client among the errors of the body parser. */
-function refusalOf(error: unknown): ReturnType<typeof refuse> | undefined {
+function refusalOf(error: unknown, largest: number): ReturnType<typeof refuse> | undefined {
   if (!(error instanceof Error) || !('status' in error) || typeof error.status !== 'number') return undefined;
   switch ('type' in error ? error.type : undefined) {
     case 'entity.too.large':
-      return refuse('body-too-large', `the body is larger than ${largestBody / 1024 / 1024} MiB`);
+      return refuse('body-too-large', `the body is larger than ${largest / mebibyte} MiB`);
     case 'encoding.unsupported':
       return refuse(
         'unsupported-media-type',

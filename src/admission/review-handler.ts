@@ -11,7 +11,7 @@ import { startDeadline, tooLate } from './deadline.js';
 import { checkMediaType } from './media-type.js';
 import { isObject, parseAdmissionReview, type ReviewRequest } from './parse-admission-review.js';
 import { parseJson } from './parse-json.js';
-import { readBody } from './read-body.js';
+import { largestReview, readBody } from './read-body.js';
 import { done, sendRefusal, type Step } from './refusal.js';
 import { toReview } from './to-review.js';
 
@@ -58,7 +58,7 @@ async function review(
   if (!deadline.ok) return deadline;
   const type = checkMediaType(request, ['application/json']);
   if (!type.ok) return type;
-  const text = await readBody(request, response, deadline.value);
+  const text = await readBody(request, response, { deadline: deadline.value, largest: largestReview });
   if (!text.ok) return text;
   const body = parseJson(text.value);
   if (!body.ok) return body;

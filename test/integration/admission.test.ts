@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { AdmissionDeps } from '../../src/admission/admission-app.js';
 import type { AdmissionReviewResponse } from '../../src/admission/admission-response.js';
 import type { JsonObject } from '../../src/admission/parse-admission-review.js';
-import { largestBody } from '../../src/admission/read-body.js';
+import { largestManifests, largestReview } from '../../src/admission/read-body.js';
 import { indexMirrorSets } from '../../src/mirrors/mirror-set-index.js';
 import { defaultPolicy } from '../../src/policy/policy.js';
 import { mirrorSetObject, reviewOf } from '../unit/admission/findings.js';
@@ -264,12 +264,12 @@ describe('a request that is no review', () => {
     ['a timeout that is none', 400, 'invalid-parameter', () => [`${route}?timeout=soon`, good]],
     ['two timeouts', 400, 'invalid-parameter', () => [`${route}?timeout=1s&timeout=2s`, good]],
     ['no time to answer in', 504, 'deadline-exceeded', () => [`${route}?timeout=0s`, good]],
-    ['a body that is too large', 413, 'body-too-large', () => [route, Buffer.alloc(largestBody + 1, ' ')]],
+    ['a body that is too large', 413, 'body-too-large', () => [route, Buffer.alloc(largestReview + 1, ' ')]],
     [
       'a small body that unpacks to one that is too large',
       413,
       'body-too-large',
-      () => [route, gzipSync(Buffer.alloc(largestBody + 1, ' ')), { 'Content-Encoding': 'gzip' }],
+      () => [route, gzipSync(Buffer.alloc(largestReview + 1, ' ')), { 'Content-Encoding': 'gzip' }],
     ],
     ['a route that is not there', 404, 'not-found', () => ['/validate', good]],
   ])('is refused as JSON: %s', async (_, status, code, make) => {
@@ -304,7 +304,7 @@ describe('a request that is no review', () => {
 
   it('takes a review right up to the largest body', async () => {
     const at = await gate();
-    const padded = good.padEnd(largestBody, ' ');
+    const padded = good.padEnd(largestReview, ' ');
     expect(responseOf(await at.send(route, padded)).allowed).toBe(true);
   });
 
@@ -660,6 +660,51 @@ spec:
     const answer = await check(at, body, type);
     expect(answer.status).toBe(status);
     errorOf(answer);
+  });
+
+  it('refuses manifests that are larger than an object may be', async () => {
+    const at = await gate();
+    const fits = await check(at, yaml.padEnd(largestManifests, '\n'));
+    expect(fits.status).toBe(200);
+    expect(errorOf(await check(at, yaml.padEnd(largestManifests + 1, '\n'))).code).toBe('body-too-large');
+  });
+
+  it('lets other work go first between sets, and ends at its deadline', async () => {
+    const sets = 50;
+    let now = 0;
+    let looked = 0;
+    let lookedBeforeOtherWork: number | undefined;
+    const at = await gate({
+      clock: () => now,
+      // Asked for every mirror of every set that is judged.
+      insecure: () => ({
+        includes: () => {
+          if (looked === 0) {
+            setImmediate(() => {
+              lookedBeforeOtherWork = looked;
+            });
+          }
+          looked += 1;
+          if (looked === sets) now = 60_000;
+          return false;
+        },
+      }),
+    });
+    const many = Array.from({ length: sets }, (_, index) => yaml.replaceAll('name: ', `name: s${index}-`));
+    const answer = await check(at, many.join('---\n'), 'text/yaml', '?timeout=5s');
+    expect(answer.status).toBe(504);
+    expect(errorOf(answer).code).toBe('deadline-exceeded');
+    expect(lookedBeforeOtherWork).toBeGreaterThan(0);
+    expect(lookedBeforeOtherWork).toBeLessThan(sets);
+    // Two sets in each manifest, a mirror or more in each: it stopped long before the last.
+    expect(looked).toBeLessThan(2 * sets);
+  });
+
+  it('answers a hundred checks at once', async () => {
+    const at = await gate();
+    const answers = await Promise.all(Array.from({ length: 100 }, () => check(at, yaml)));
+    expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
+    expect(answers[0]?.json).toMatchObject({ summary: { sets: 2 } });
   });
 
   it('survives manifests that are made to hurt', async () => {
