@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { InsecureRegistries } from '../mirrors/insecure-registries.js';
 import { emptyIndex, replaceInIndex, type MirrorSetIndex } from '../mirrors/mirror-set-index.js';
-import { isLinuxOnly, validEntries, type MirrorSet } from '../mirrors/mirror-set.js';
+import { isLinuxOnly, osLabel, validEntries, type MirrorSet } from '../mirrors/mirror-set.js';
 import { catalogue } from './catalogue.js';
 import { exemptionMatches, type Exemption, type Requester } from './exemption.js';
 import { compareActions, comparePaths, type Action, type Finding } from './finding.js';
@@ -133,7 +133,10 @@ function oneLine(text: string): string {
 function lowerWhatWasThere(found: readonly Found[], review: Review, context: EvaluationContext): Finding[] {
   const { operation, set, old } = review;
   if (operation !== 'UPDATE' || old === undefined) return found.map(({ finding }) => finding);
-  const lowerAll = set.deleting || isDeepStrictEqual(set.entries, old.entries);
+  // The Linux label decides what reaches Windows: to take it off is to change what the set does, not to describe it.
+  const sameEffect =
+    isDeepStrictEqual(set.entries, old.entries) && set.labels[osLabel] === old.labels[osLabel];
+  const lowerAll = set.deleting || sameEffect;
   const known = new Set(
     lowerAll
       ? []

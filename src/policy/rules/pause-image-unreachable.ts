@@ -1,8 +1,9 @@
 import { formatTagAndDigest } from '../../mirrors/image-reference.js';
+import type { MirrorSetIndex } from '../../mirrors/mirror-set-index.js';
 import { entryField } from '../../mirrors/mirror-set.js';
 import { covers, formatReference, pathOf, registryOf } from '../../mirrors/reference.js';
 import { registryConfig, windowsEntries } from '../../mirrors/registry-view.js';
-import { everyOperation, type Rule, type Subject } from '../rule.js';
+import { everyOperation, type Rule, type RuleSettings } from '../rule.js';
 import { windowsMirrors } from '../windows-mirrors.js';
 
 export const pauseImageUnreachable: Rule = {
@@ -16,12 +17,10 @@ export const pauseImageUnreachable: Rule = {
   objectOnly: false,
   operations: everyOperation,
   actions: { audit: 'warn', baseline: 'warn', restricted: 'deny' },
-  *find(subject) {
-    const { set, old, entries, after, settings } = subject;
+  *find({ operation, set, old, entries, before, after, settings }) {
     const { repository } = settings.pauseImage;
     const registry = registryOf(repository);
-    const config = registryConfig(after, registry, settings.view);
-    if (config?.neverContact !== true || isServed(subject)) return;
+    if (isReachable(after, settings)) return;
 
     const touches = [set, old].some((each) =>
       each?.entries.some(
@@ -30,10 +29,10 @@ export const pauseImageUnreachable: Rule = {
     );
     if (!touches) return;
 
-    const [first] = config.hosts;
+    const [first] = registryConfig(after, registry, settings.view)?.hosts ?? [];
     const suggestion =
       first && formatReference({ ...first.location, path: [...first.location.path, ...repository.path] });
-    const own = subject.operation === 'DELETE' ? undefined : windowsEntries(entries, settings.view);
+    const own = operation === 'DELETE' ? undefined : windowsEntries(entries, settings.view);
     const entry =
       own?.find(({ source, policy }) => registryOf(source) === registry && policy === 'NeverContactSource') ??
       entries.find(({ source }) => registryOf(source) === registry);
@@ -42,17 +41,24 @@ export const pauseImageUnreachable: Rule = {
       message: `Windows nodes would never contact ${registry}, and no exact mirror serves ${pathOf(repository)}${formatTagAndDigest(settings.pauseImage)}: no new Windows pod could start`,
       fix: `add an ImageTagMirrorSet for ${formatReference(repository)}${suggestion === undefined ? '' : ` with the mirror ${suggestion}`}`,
       key: registry,
+      // Whoever did not cause it is not held up, as ratcheting sees to on UPDATE: least of all one who takes it away.
+      ...(operation !== 'UPDATE' && !isReachable(before, settings) && { atMost: 'warn' as const }),
     };
   },
 };
 
-/** An exact mirror covers the pause image's repository, and may resolve its tag (or the image is named by digest). */
-function isServed({ after, settings }: Subject): boolean {
-  const { repository, digest } = settings.pauseImage;
-  return windowsEntries(after.entriesOf(registryOf(repository)), settings.view).some(
+/**
+ * The registry may be contacted, or an exact mirror covers the pause image's repository and may resolve its tag (or the
+ * image is named by digest).
+ */
+function isReachable(index: MirrorSetIndex, { pauseImage, view }: RuleSettings): boolean {
+  const { repository, digest } = pauseImage;
+  const registry = registryOf(repository);
+  if (registryConfig(index, registry, view)?.neverContact !== true) return true;
+  return windowsEntries(index.entriesOf(registry), view).some(
     (entry) =>
       (digest !== undefined || entry.set.kind === 'ImageTagMirrorSet') &&
       covers(entry.source, repository) &&
-      windowsMirrors(entry, settings.view).some(({ exact, isSource }) => exact && !isSource),
+      windowsMirrors(entry, view).some(({ exact, isSource }) => exact && !isSource),
   );
 }

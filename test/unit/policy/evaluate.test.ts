@@ -229,10 +229,14 @@ describe('evaluate', () => {
       expect(findings).toMatchObject([{ action: 'warn', lowered: true }]);
     });
 
-    it('never denies an update of metadata alone that takes the Linux label off, but warns', () => {
+    it('denies what appears when the Linux label is taken off, since the set then reaches Windows', () => {
       const { allowed, findings } = judge(old, { old: { ...old, labels: linuxLabel } });
-      expect(allowed).toBe(true);
-      expect(findings).toMatchObject([{ rule: 'windows-mirror-path', action: 'warn', lowered: true }]);
+      expect(allowed).toBe(false);
+      expect(findings).toMatchObject([{ rule: 'windows-mirror-path', action: 'deny' }]);
+    });
+
+    it('lets a set that breaks Windows rules become Linux-only', () => {
+      expect(judge({ ...old, labels: linuxLabel }, { old }).allowed).toBe(true);
     });
 
     it('denies what appears when the Linux label goes together with any other change', () => {

@@ -148,10 +148,10 @@ describe(rule, () => {
       ).toMatchObject([{ action: 'deny', path: 'spec.imageTagMirrors', message }]);
     });
 
-    it('fires where the tag mirror becomes Linux-only, but a label alone is never denied', () => {
+    it('denies to make the tag mirror Linux-only', () => {
       const labelled = { ...pauseByTag, labels: linuxLabel };
       const circumstances = { old: pauseByTag, others: [forbidding], policy: restricted };
-      expect(findingsOf(rule, labelled, circumstances)).toMatchObject([{ action: 'warn', lowered: true }]);
+      expect(findingsOf(rule, labelled, circumstances)).toMatchObject([{ action: 'deny' }]);
     });
 
     it('is lowered where the image was out of reach before', () => {
@@ -165,6 +165,16 @@ describe(rule, () => {
       const others = [forbidding, itms('registry', [['mcr.microsoft.com', ['mirror.local/mcr']]])];
       expect(whatRuleSays(rule, itms('pause', []), { old: pauseByTag, others })).toStrictEqual([]);
     });
+  });
+
+  it('only warns where the image was out of reach before, whoever comes or goes', () => {
+    const another = idms('more', [
+      ['mcr.microsoft.com/windows/servercore', ['mirror.local/windows/servercore'], 'NeverContactSource'],
+    ]);
+    const circumstances = { others: [forbidding], policy: restricted };
+    for (const operation of ['CREATE', 'DELETE'] as const) {
+      expect(findingsOf(rule, another, { ...circumstances, operation })).toMatchObject([{ action: 'warn' }]);
+    }
   });
 
   describe('on DELETE', () => {
