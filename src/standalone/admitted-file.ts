@@ -16,13 +16,10 @@ export function admittedFile(path: string): AdmittedStore {
         if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
         throw error;
       }
+      if (last.trim() === '') throw unusable(`${path} is empty`);
       const { sets, faults } = parseManifests(last, path);
       const [fault] = faults;
-      if (fault !== undefined) {
-        throw new Error(
-          `${path}:${fault.line}: ${fault.message}; delete the file to start without what was admitted before`,
-        );
-      }
+      if (fault !== undefined) throw unusable(`${path}:${fault.line}: ${fault.message}`);
       return sets.map(({ set }) => set);
     },
 
@@ -35,4 +32,9 @@ export function admittedFile(path: string): AdmittedStore {
       last = text;
     },
   };
+}
+
+/** To go on without it would take away whatever is in force and denied by now: that is for a person to decide. */
+function unusable(what: string): Error {
+  return new Error(`${what}; delete the file to start without what was admitted before`);
 }
