@@ -102,8 +102,13 @@ export function reportOn(parsed: readonly ParsedManifests[], judged: readonly Ju
   };
 }
 
-/** A report as `check -o json` prints it and `POST /check` answers it; what there is none of is left out. */
-export function reportAsJson({ findings, notices, summary, faults, skipped }: CheckReport): object {
+/** What `check -o json` prints, and what `POST /check` answers beside more. */
+export interface CheckJson {
+  readonly findings: readonly object[];
+  readonly summary: CheckSummary;
+}
+
+export function reportAsJson({ findings, summary }: CheckReport): CheckJson {
   return {
     findings: findings.map(({ rule, action, kind, name, path, suggestion, source, ...texts }) => ({
       rule,
@@ -116,6 +121,12 @@ export function reportAsJson({ findings, notices, summary, faults, skipped }: Ch
       source: { file: source.file, line: source.line },
     })),
     summary,
+  };
+}
+
+/** What the command line says on stderr, and `POST /check` in its answer; what there is none of is left out. */
+export function notesAsJson({ notices, faults, skipped }: CheckReport): object {
+  return {
     ...(notices.length > 0 && { notices }),
     ...(faults.length > 0 && { faults: faults.map(faultAsJson) }),
     ...(skipped.length > 0 && {

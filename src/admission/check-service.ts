@@ -7,6 +7,7 @@ import type { AdmissionDeps } from './admission-deps.js';
 import {
   faultAsJson,
   judgeManifests,
+  notesAsJson,
   reportAsJson,
   reportOn,
   type JudgedManifest,
@@ -25,6 +26,8 @@ const accepted = [
   'text/yaml',
   'application/json',
   'text/plain',
+  // What curl states for --data-binary when it is told nothing.
+  'application/x-www-form-urlencoded',
   'none',
 ] as const;
 
@@ -132,7 +135,7 @@ async function judge(
     ...report.notices,
     ...preview.notices,
   ];
-  const answer = { ...reportAsJson({ ...report, notices }), preview: preview.files };
+  const answer = { ...reportAsJson(report), ...notesAsJson({ ...report, notices }), preview: preview.files };
   return deadline.remaining() <= 0 ? tooLate() : done(answer);
 }
 

@@ -28,9 +28,19 @@ export interface LinuxMirror {
   readonly path: string;
 }
 
-/** The records of one registry (`host[:port]`, or `*.domain`), by the canonical text of their source. */
-export function linuxSources(index: MirrorSetIndex, registry: string): ReadonlyMap<string, LinuxSource> {
-  const effective = index.entriesOf(registry).filter(hasRealMirror);
+/**
+ * The records of one registry (`host[:port]`, or `*.domain`), by the canonical text of their source.
+ *
+ * @param isWanted which sources to look at: a registry may have thousands, and each costs a merge
+ */
+export function linuxSources(
+  index: MirrorSetIndex,
+  registry: string,
+  isWanted: (source: Reference) => boolean = () => true,
+): ReadonlyMap<string, LinuxSource> {
+  const effective = index
+    .entriesOf(registry)
+    .filter((entry) => isWanted(entry.source) && hasRealMirror(entry));
   const bySource = groupBy(effective, (entry) => formatReference(entry.source));
   return new Map([...bySource].map(([source, entries]) => [source, linuxSource(entries)]));
 }
@@ -38,11 +48,11 @@ export function linuxSources(index: MirrorSetIndex, registry: string): ReadonlyM
 /** The most specific source that covers a repository; a longer path wins, and any exact host wins over a wildcard. */
 export function mostSpecificSource(index: MirrorSetIndex, repository: Reference): LinuxSource | undefined {
   const candidates = [registryOf(repository), ...wildcardsOver(repository)].flatMap((registry) => [
-    ...linuxSources(index, registry).values(),
+    ...linuxSources(index, registry, (source) => covers(source, repository)).values(),
   ]);
-  return candidates
-    .filter(({ source }) => covers(source, repository))
-    .sort((left, right) => formatReference(right.source).length - formatReference(left.source).length)[0];
+  return candidates.sort(
+    (left, right) => formatReference(right.source).length - formatReference(left.source).length,
+  )[0];
 }
 
 function linuxSource(entries: readonly ValidEntry[]): LinuxSource {

@@ -1,7 +1,7 @@
 import { linuxSources, type LinuxMirror, type LinuxSource } from '../../mirrors/linux-view.js';
-import { registriesOf, type MirrorSetIndex } from '../../mirrors/mirror-set-index.js';
+import { registriesOf } from '../../mirrors/mirror-set-index.js';
 import { entryField, keyOf, validEntries, type MirrorSet } from '../../mirrors/mirror-set.js';
-import { formatReference } from '../../mirrors/reference.js';
+import { formatReference, type Reference } from '../../mirrors/reference.js';
 import { everyOperation, type Rule } from '../rule.js';
 
 export const linuxNodesDrain: Rule = {
@@ -15,18 +15,26 @@ export const linuxNodesDrain: Rule = {
   objectOnly: false,
   operations: everyOperation,
   actions: { audit: 'audit', baseline: 'warn', restricted: 'warn' },
-  *find({ set, old, before, after }) {
+  *find({ set, old, before, after, settings }) {
     const touched = new Set([set, old].flatMap((each) => (each === undefined ? [] : registriesOf(each))));
     const paths = sourcePaths(set);
-    const causes = [...touched].flatMap((registry) => causesIn(set, paths, before, after, registry));
+    const own = new Set(
+      [set, old].flatMap((each) => (each === undefined ? [] : [...sourcePaths(each).keys()])),
+    );
+    const isOwn = (source: Reference) => own.has(formatReference(source));
+    const causes = [...touched].flatMap((registry) => {
+      const olds = linuxSources(before, registry, isOwn);
+      const news = linuxSources(after, registry, isOwn);
+      return causesIn(set, paths, olds, news, formatReference(settings.pauseImage.repository));
+    });
     const [first, ...more] = causes;
     if (first === undefined) return;
     yield {
       path: first.path,
-      message: `${first.what}${more.length === 0 ? '' : ` (and ${more.length} more)`}: every Linux node is drained and updated, one after another`,
+      message: `${first.what}${more.length === 0 ? '' : ` (and ${more.length} more)`}: every Linux node is drained, one after another`,
       fix: causes.every(({ avoidable }) => avoidable)
-        ? 'an ImageDigestMirrorSet would not do that; otherwise apply it in a maintenance window'
-        : 'apply it in a maintenance window, together with other such changes',
+        ? 'use an ImageDigestMirrorSet, or choose a maintenance window'
+        : 'choose a maintenance window',
       key: first.what,
     };
   },
@@ -52,12 +60,10 @@ function sourcePaths(set: MirrorSet): ReadonlyMap<string, string> {
 function causesIn(
   set: MirrorSet,
   paths: ReadonlyMap<string, string>,
-  before: MirrorSetIndex,
-  after: MirrorSetIndex,
-  registry: string,
+  olds: ReadonlyMap<string, LinuxSource>,
+  news: ReadonlyMap<string, LinuxSource>,
+  pauseRepository: string,
 ): Cause[] {
-  const olds = linuxSources(before, registry);
-  const news = linuxSources(after, registry);
   const pathOfSource = (source: string) => paths.get(source) ?? `spec.${entryField[set.kind]}`;
 
   return [...new Set([...olds.keys(), ...news.keys()])].flatMap((source): Cause[] => {
@@ -68,14 +74,15 @@ function causesIn(
 
     const added = missingFrom(to.tagMirrors, from?.tagMirrors).map((mirror) => ({
       path: keyOf(mirror) === keyOf(set) ? mirror.path : pathOfSource(source),
-      what: `adds the tag mirror ${formatReference(mirror.mirror)} of ${source}`,
-      avoidable: true,
+      what: `adds the tag mirror ${formatReference(mirror.mirror)}`,
+      // An IDMS does not serve the pause image, which is named by tag.
+      avoidable: source !== pauseRepository,
     }));
     if (from === undefined) return added;
 
     const removed = missingFrom(mirrorsOf(from), mirrorsOf(to)).map((mirror) => ({
       path: pathOfSource(source),
-      what: `removes the mirror ${formatReference(mirror.mirror)} of ${source}`,
+      what: `removes the mirror ${formatReference(mirror.mirror)}`,
       avoidable: false,
     }));
     const blocked =
