@@ -1,6 +1,6 @@
 /** Which of the mirror sets that are asked for get in, when they do not come through an API server's webhook. */
 import { isDeepStrictEqual } from 'node:util';
-import { indexMirrorSets } from '../mirrors/mirror-set-index.js';
+import { indexMirrorSets, type MirrorSetIndex } from '../mirrors/mirror-set-index.js';
 import { compareMirrorSets, keyOf, type MirrorSet } from '../mirrors/mirror-set.js';
 import { evaluate, type EvaluationContext, type Judgement, type Review } from '../policy/evaluate.js';
 
@@ -17,6 +17,9 @@ export interface Verdict {
   /** What is asked for differs from what was in force. */
   readonly changed: boolean;
 }
+
+/** What all sets are judged by. */
+type CommonContext = Omit<EvaluationContext, 'index' | 'before'>;
 
 export interface Admission {
   /** What is in force from now on, sorted. */
@@ -36,18 +39,19 @@ export interface Admission {
 export function admit(
   asked: readonly MirrorSet[],
   inForce: readonly MirrorSet[],
-  context: Omit<EvaluationContext, 'index'>,
+  context: CommonContext,
 ): Admission {
   const held = new Map(inForce.map((set) => [keyOf(set), set]));
   const reviews = makeReviews(asked, held);
   const refused = refuse(reviews, held, context);
 
   const index = indexMirrorSets(outcomeOf(reviews, held, refused));
+  const before = indexMirrorSets(inForce);
   const verdicts = reviews.map((review): Verdict => {
     const key = keyOf(review.set);
     return {
       review,
-      judgement: evaluate(review, { ...context, index }),
+      judgement: judgeTogether(review, index, before, context),
       outcome: outcome(review, refused.has(key), held.has(key)),
       changed: review.operation !== 'UPDATE' || !isDeepStrictEqual(review.set, review.old),
     };
@@ -71,13 +75,14 @@ function makeReviews(asked: readonly MirrorSet[], held: ReadonlyMap<string, Mirr
 function refuse(
   reviews: readonly Review[],
   held: ReadonlyMap<string, MirrorSet>,
-  context: Omit<EvaluationContext, 'index'>,
+  context: CommonContext,
 ): ReadonlySet<string> {
   const refused = new Set<string>();
+  const before = indexMirrorSets([...held.values()]);
   /** Judges in the light of what is refused so far. */
   const judge = () => {
     const index = indexMirrorSets(outcomeOf(reviews, held, refused));
-    return (review: Review) => evaluate(review, { ...context, index }).allowed;
+    return (review: Review) => judgeTogether(review, index, before, context).allowed;
   };
   const isIn = (review: Review) => !refused.has(keyOf(review.set));
 
@@ -101,6 +106,23 @@ function refuse(
     }
   }
   return refused;
+}
+
+/**
+ * Judges one of several changes that are made at once: as if it alone were made, last of all; and so that what they
+ * break together is not blamed on the others by each of them. The first says better what the one set does, and is
+ * what a person sees unless the second alone denies.
+ */
+function judgeTogether(
+  review: Review,
+  index: MirrorSetIndex,
+  before: MirrorSetIndex,
+  context: CommonContext,
+): Judgement {
+  const alone = evaluate(review, { ...context, index });
+  if (!alone.allowed) return alone;
+  const together = evaluate(review, { ...context, index, before });
+  return together.allowed ? alone : together;
 }
 
 /** The sets in force when some reviews are refused. */

@@ -24,6 +24,11 @@ export interface EvaluationContext {
   readonly policy: MirrorPolicy;
   /** Every mirror set there is, the one under review included or not; `undefined` as long as they are not known. */
   readonly index: MirrorSetIndex | undefined;
+  /**
+   * What was there before, where more changes at once than the set under review: none of several sets that break
+   * something together may then blame it on the others. Absent: all others are as they were.
+   */
+  readonly before?: MirrorSetIndex | undefined;
   readonly insecure: InsecureRegistries;
   readonly now: Date;
 }
@@ -79,7 +84,7 @@ function findViolations(review: Review, context: EvaluationContext, about?: Rule
 
 function makeSubject(
   { operation, set, old }: Review,
-  { index = emptyIndex, policy, insecure }: EvaluationContext,
+  { index = emptyIndex, before = index, policy, insecure }: EvaluationContext,
 ): Subject {
   const settings: RuleSettings = { view: policy.view, pauseImage: policy.pauseImage, insecure };
   return {
@@ -87,7 +92,7 @@ function makeSubject(
     set,
     old,
     entries: validEntries(set),
-    before: replaceInIndex(index, set, operation === 'DELETE' ? set : old),
+    before: replaceInIndex(before, set, operation === 'DELETE' ? set : old),
     after: replaceInIndex(index, set, operation === 'DELETE' ? undefined : set),
     settings,
   };
@@ -137,10 +142,11 @@ function lowerWhatWasThere(found: readonly Found[], review: Review, context: Eva
   const sameEffect =
     isDeepStrictEqual(set.entries, old.entries) && set.labels[osLabel] === old.labels[osLabel];
   const lowerAll = set.deleting || sameEffect;
+  const asItWas = { ...context, index: context.before ?? context.index };
   const known = new Set(
     lowerAll
       ? []
-      : findViolations({ operation, set: old, old }, context, 'state').map(({ identity }) => identity),
+      : findViolations({ operation, set: old, old }, asItWas, 'state').map(({ identity }) => identity),
   );
   return found.map(({ finding, identity }) =>
     finding.action === 'deny' && (lowerAll || known.has(identity))
