@@ -6,7 +6,7 @@ import type {
   SourcePosition,
 } from '../mirrors/manifest.js';
 import type { InsecureRegistries } from '../mirrors/insecure-registries.js';
-import { indexMirrorSets, type MirrorSetIndex } from '../mirrors/mirror-set-index.js';
+import { emptyIndex, indexMirrorSets, type MirrorSetIndex } from '../mirrors/mirror-set-index.js';
 import { compareMirrorSets, keyOf, type MirrorSet } from '../mirrors/mirror-set.js';
 import { groupBy } from '../mirrors/group-by.js';
 import { ruleIds } from '../policy/catalogue.js';
@@ -72,10 +72,12 @@ export function* judgeManifests(
   const manifests = parsed.flatMap(({ sets }) => sets);
   const sets = manifests.map(({ set }) => set);
   const index = liveIndex === undefined ? indexMirrorSets(sets) : joinIndex(liveIndex, sets);
+  // All of the manifests are new at once: what they break together, none of them found broken.
+  const before = liveIndex ?? emptyIndex;
   for (const manifest of manifests) {
     yield {
       manifest,
-      judgement: evaluate({ operation: 'CREATE', set: manifest.set }, { ...context, index }),
+      judgement: evaluate({ operation: 'CREATE', set: manifest.set }, { ...context, index, before }),
     };
   }
 }

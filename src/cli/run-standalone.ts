@@ -5,8 +5,6 @@ import { Fleet } from '../distribution/fleet.js';
 import type { FleetEvent } from '../distribution/fleet-event.js';
 import type { HostKeyStore } from '../distribution/host-key-store.js';
 import { openOverSftp } from '../distribution/open-node.js';
-import type { TargetNode } from '../distribution/target-node.js';
-import type { MirrorPolicy } from '../policy/policy.js';
 import { defaultPolicy } from '../policy/policy.js';
 import type { Profile } from '../policy/profile.js';
 import type { BindAddress } from '../serving/bind-address.js';
@@ -15,15 +13,10 @@ import type { CertSource } from '../serving/load-certs.js';
 import type { Metrics } from '../serving/metrics.js';
 import type { ServingError } from '../serving/serving-error.js';
 import { admittedFile } from '../standalone/admitted-file.js';
-import { parseInventory } from '../standalone/inventory.js';
-import { ManifestDirectory, type DirectoryFault } from '../standalone/manifest-directory.js';
-import { parsePolicyFile } from '../standalone/policy-file.js';
-import { parsePullSecretFile } from '../standalone/pull-secret-file.js';
-import { WatchedFile } from '../standalone/watched-file.js';
-import { CliError } from './cli-error.js';
-import { withProfile } from './load-policy.js';
+import type { DirectoryFault, ManifestDirectory } from '../standalone/manifest-directory.js';
 import { recordFleet, recordReconciliation } from './record-metrics.js';
 import { serveGate } from './serve-gate.js';
+import { startSources } from './standalone-sources.js';
 
 export interface StandaloneOptions {
   readonly manifests: string;
@@ -93,7 +86,7 @@ export async function runStandalone(options: StandaloneOptions): Promise<Running
     });
     stops.push(() => fleet.stop());
 
-    const sources = await startSources(options, health, stops);
+    const sources = await startSources({ ...options, health, stops });
     const policy = () => sources.policy.current() ?? defaultPolicy(options.profile);
     const controller = new Controller({
       mirrorSets: sources.directory,
@@ -136,84 +129,4 @@ export async function runStandalone(options: StandaloneOptions): Promise<Running
     await stopAll();
     throw error;
   }
-}
-
-interface Sources {
-  readonly directory: ManifestDirectory;
-  readonly inventory: WatchedFile<readonly TargetNode[]>;
-  readonly policy: { current(): MirrorPolicy | undefined; onChange(listener: () => void): () => void };
-  readonly pullSecret: WatchedFile<string> | undefined;
-}
-
-async function startSources(
-  options: StandaloneOptions,
-  health: Health,
-  stops: (() => Promise<void>)[],
-): Promise<Sources> {
-  const { events, metrics, profile } = options;
-  const follow = async <T>(
-    what: 'policy' | 'inventory' | 'pull secret',
-    path: string,
-    parse: ConstructorParameters<typeof WatchedFile<T>>[0]['parse'],
-  ): Promise<WatchedFile<T>> => {
-    let broken: readonly string[] = [];
-    let started = false;
-    const file = new WatchedFile<T>({
-      path,
-      parse,
-      onRead: (faults) => {
-        broken = faults;
-        if (!started) return;
-        events.onFile(what, path, faults);
-        if (what === 'policy') (faults.length === 0 ? metrics.policyReloaded : metrics.policyRefused)();
-      },
-    });
-    stops.push(() => file.stop());
-    await file.start();
-    started = true;
-    if (file.current() === undefined)
-      throw new CliError(broken.map((fault) => `${what} ${path}: ${fault}`).join('\n'));
-    // The last good version is in force: that is no reason to take the process out of service, but to say so.
-    health.addReadiness(what, () => ({
-      ok: true,
-      ...(broken[0] !== undefined && { detail: `broken, the last good one is in force: ${broken[0]}` }),
-    }));
-    return file;
-  };
-
-  const directory = new ManifestDirectory({
-    path: options.manifests,
-    onFaults: events.onDirectoryFaults,
-    now: () => options.now().getTime(),
-  });
-  stops.push(() => directory.stop());
-  try {
-    await directory.start();
-  } catch (error) {
-    throw new CliError(`cannot read the manifests in ${options.manifests}`, {
-      hint: '--manifests names a directory of YAML or JSON files',
-      cause: error,
-    });
-  }
-
-  const inventory = await follow('inventory', options.inventory, (text) =>
-    parseInventory(text, options.inventory),
-  );
-  const pullSecret =
-    options.pullSecret === undefined
-      ? undefined
-      : await follow<string>('pull secret', options.pullSecret, parsePullSecretFile);
-  if (options.policy === undefined) {
-    return {
-      directory,
-      inventory,
-      pullSecret,
-      policy: { current: () => defaultPolicy(profile), onChange: () => () => undefined },
-    };
-  }
-  const file = await follow<MirrorPolicy>('policy', options.policy, (text) => {
-    const parsed = parsePolicyFile(text);
-    return parsed.ok ? { ok: true, value: withProfile(parsed.value, profile) } : parsed;
-  });
-  return { directory, inventory, pullSecret, policy: file };
 }

@@ -80,7 +80,7 @@ export class WatchedFile<T> implements Source<T> {
       if (round > 0) await sleep(this.#quietMs);
       await this.#read();
     }
-    if (this.#isUnknown()) onRead([`${path} does not come to rest: something keeps writing to it`]);
+    if (this.#isUnknown()) onRead(['does not come to rest: something keeps writing to it']);
   }
 
   /** Follows the file no more; resolves when the reading under way has ended. */
@@ -111,7 +111,7 @@ export class WatchedFile<T> implements Source<T> {
         text = found.text;
         // Even when the text is the same: files that it names may have changed.
         parsed = await parse(text);
-      } else parsed = { ok: false, faults: [`${path} is missing, or is no file`] };
+      } else parsed = { ok: false, faults: ['is missing, or is no file'] };
     } catch (error) {
       parsed = { ok: false, faults: [messageOf(error)] };
     }

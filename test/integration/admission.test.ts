@@ -653,7 +653,7 @@ spec:
 
   it.each<[string, string, string, number]>([
     ['nothing', '', 'text/yaml', 400],
-    ['a form', yaml, 'application/x-www-form-urlencoded', 415],
+    ['an archive', yaml, 'application/gzip', 415],
     ['a scalar', 'hello', 'text/plain', 422],
   ])('refuses %s', async (_, body, type, status) => {
     const at = await gate();

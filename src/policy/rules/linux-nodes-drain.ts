@@ -1,6 +1,6 @@
 import { linuxSources, type LinuxMirror, type LinuxSource } from '../../mirrors/linux-view.js';
 import { registriesOf } from '../../mirrors/mirror-set-index.js';
-import { entryField, keyOf, validEntries, type MirrorSet } from '../../mirrors/mirror-set.js';
+import { entryField, validEntries, type MirrorSet } from '../../mirrors/mirror-set.js';
 import { formatReference, type Reference } from '../../mirrors/reference.js';
 import { everyOperation, type Rule } from '../rule.js';
 
@@ -16,11 +16,10 @@ export const linuxNodesDrain: Rule = {
   operations: everyOperation,
   actions: { audit: 'audit', baseline: 'warn', restricted: 'warn' },
   *find({ set, old, before, after, settings }) {
-    const touched = new Set([set, old].flatMap((each) => (each === undefined ? [] : registriesOf(each))));
-    const paths = sourcePaths(set);
-    const own = new Set(
-      [set, old].flatMap((each) => (each === undefined ? [] : [...sourcePaths(each).keys()])),
-    );
+    const versions = old === undefined ? [set] : [set, old];
+    const touched = new Set(versions.flatMap(registriesOf));
+    const own = new Set(versions.flatMap((version) => [...ownPaths(version).ofSource.keys()]));
+    const paths = ownPaths(set);
     const isOwn = (source: Reference) => own.has(formatReference(source));
     const causes = [...touched].flatMap((registry) => {
       const olds = linuxSources(before, registry, isOwn);
@@ -47,24 +46,36 @@ interface Cause {
   readonly avoidable: boolean;
 }
 
-/** The field path of the first entry of each source. */
-function sourcePaths(set: MirrorSet): ReadonlyMap<string, string> {
-  // Later entries of a source first, so that the first one stays.
-  return new Map(
-    validEntries(set)
-      .map(({ source, path }) => [formatReference(source), path] as const)
-      .reverse(),
-  );
+/** Field paths in a set: of the first entry of each source, and of the first mirror of each source and mirror. */
+interface OwnPaths {
+  readonly ofSource: ReadonlyMap<string, string>;
+  readonly ofMirror: ReadonlyMap<string, string>;
+}
+
+function ownPaths(set: MirrorSet): OwnPaths {
+  // Later entries first, so that the first one stays.
+  const entries = validEntries(set).reverse();
+  return {
+    ofSource: new Map(entries.map(({ source, path }) => [formatReference(source), path])),
+    ofMirror: new Map(
+      entries.flatMap(({ source, mirrors }) =>
+        mirrors.map(({ reference, path }) => [
+          `${formatReference(source)} ${formatReference(reference)}`,
+          path,
+        ]),
+      ),
+    ),
+  };
 }
 
 function causesIn(
   set: MirrorSet,
-  paths: ReadonlyMap<string, string>,
+  paths: OwnPaths,
   olds: ReadonlyMap<string, LinuxSource>,
   news: ReadonlyMap<string, LinuxSource>,
   pauseRepository: string,
 ): Cause[] {
-  const pathOfSource = (source: string) => paths.get(source) ?? `spec.${entryField[set.kind]}`;
+  const pathOfSource = (source: string) => paths.ofSource.get(source) ?? `spec.${entryField[set.kind]}`;
 
   return [...new Set([...olds.keys(), ...news.keys()])].flatMap((source): Cause[] => {
     const from = olds.get(source);
@@ -73,7 +84,7 @@ function causesIn(
       return [{ path: pathOfSource(source), what: `removes the source ${source}`, avoidable: false }];
 
     const added = missingFrom(to.tagMirrors, from?.tagMirrors).map((mirror) => ({
-      path: keyOf(mirror) === keyOf(set) ? mirror.path : pathOfSource(source),
+      path: paths.ofMirror.get(`${source} ${formatReference(mirror.mirror)}`) ?? pathOfSource(source),
       what: `adds the tag mirror ${formatReference(mirror.mirror)}`,
       // An IDMS does not serve the pause image, which is named by tag.
       avoidable: source !== pauseRepository,

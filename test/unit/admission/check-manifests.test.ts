@@ -31,7 +31,7 @@ metadata:
 spec:
   imageDigestMirrors:
   - source: ${source}
-    mirrors: [mirror.local/${source.split('/').slice(1).join('/')}]
+    mirrors: [${['mirror.local', ...source.split('/').slice(1)].join('/')}]
     mirrorSourcePolicy: ${policy}
 `;
 }
@@ -137,6 +137,18 @@ describe('checkManifests', () => {
       skipped: [{ kind: 'Secret', name: 's', source: { file: 'mixed.yaml', line: 1 } }],
       faults: [{ source: { file: 'mixed.yaml' } }],
     });
+  });
+
+  it('blames each of the sets that cut the pause image off together', () => {
+    const forbid = (name: string) => digestMirror(name, 'mcr.microsoft.com', 'NeverContactSource');
+    const report = check(
+      { 'a.yaml': forbid('a'), 'b.yaml': forbid('b') },
+      { policy: defaultPolicy('restricted') },
+    );
+    expect(report.findings.map(({ rule, action, name }) => [rule, action, name])).toEqual([
+      ['pause-image-unreachable', 'deny', 'a'],
+      ['pause-image-unreachable', 'deny', 'b'],
+    ]);
   });
 
   it('says where one object stands more than once', () => {

@@ -131,7 +131,7 @@ describe('evaluate', () => {
       'warn itms-widened-on-windows: spec.imageTagMirrors[0]: on Windows every quay.io tag tries quay.io/my-org first; use an ImageDigestMirrorSet',
       'audit digest-required: spec.imageTagMirrors[0]: mirrors "quay.io/remote-org/image" by tag, and a tag can be moved to other content; use an ImageDigestMirrorSet and name its images by digest',
       'deny windows-mirror-path: spec.imageTagMirrors[0].mirrors[0]: "quay.io/my-org/image" does not end with "remote-org/image": a Windows node would pull quay.io/my-org/remote-org/image; use the mirror quay.io/my-org/remote-org/image and copy the image there',
-      'warn linux-nodes-drain: spec.imageTagMirrors[0].mirrors[0]: adds the tag mirror quay.io/my-org/image of quay.io/remote-org/image: every Linux node is drained and updated, one after another; an ImageDigestMirrorSet would not do that; otherwise apply it in a maintenance window',
+      'warn linux-nodes-drain: spec.imageTagMirrors[0].mirrors[0]: adds the tag mirror quay.io/my-org/image: every Linux node is drained, one after another; use an ImageDigestMirrorSet, or choose a maintenance window',
     ]);
   });
 
