@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
 import {
   keyTypeOf,
   knownHostsName,
@@ -64,23 +64,8 @@ async function readIfThere(path: string): Promise<string> {
   }
 }
 
-/** Writes beside the file and renames over it: whoever reads, or dies meanwhile, never leaves a half file. */
+/** Whoever reads, or dies meanwhile, never leaves or sees a half file. A link stays a link. */
 async function replaceFile(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  // A link stays a link: the file it leads to is replaced.
-  const target = await realpath(path).catch(() => path);
-  const temporary = `${target}.${randomBytes(6).toString('hex')}.tmp`;
-  try {
-    const file = await open(temporary, 'wx', 0o600);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, target);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  await writeFileAtomic(path, text, { mode: 0o600 });
 }

@@ -2,11 +2,11 @@ import { X509Certificate } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
 import { checkKeyPair, expiryOf, type KeyPair } from './key-pair.js';
 import { certFileNames, certsCommand } from './load-certs.js';
 import { createSelfSigned, issueLeaf } from './self-signed.js';
 import { ServingError, systemCodeOf } from './serving-error.js';
-import { writeAtomically } from './write-atomically.js';
 
 /** What development certificates are for unless told otherwise. */
 export const developmentHosts: readonly string[] = ['localhost', '127.0.0.1', '::1'];
@@ -193,7 +193,7 @@ async function write(
 ): Promise<void> {
   try {
     await mkdir(directory, { recursive: true });
-    for (const { path, content, mode } of files) await writeAtomically(path, content, mode);
+    for (const { path, content, mode } of files) await writeFileAtomic(path, content, { mode });
   } catch (error) {
     throw new ServingError(
       'CERTS_UNWRITABLE',
