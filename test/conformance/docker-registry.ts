@@ -1,0 +1,155 @@
+/** A real docker-registry on a loopback port, and images put into it over the distribution API. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { Agent, request as httpRequest, type RequestOptions } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { requireProgram } from './program.js';
+import { ServerProcess } from './server-process.js';
+import type { Blob, TinyImage } from './tiny-image.js';
+
+export interface DockerRegistryOptions {
+  /** An existing folder for its files. */
+  readonly scratch: string;
+  readonly name: string;
+  /** PEM files; without them it speaks plain HTTP. */
+  readonly tls?: { readonly certificate: string; readonly key: string };
+}
+
+/** One line of a registry's access log. */
+export interface AccessLogLine {
+  readonly method: string;
+  /** Path and query. */
+  readonly target: string;
+  readonly status: number;
+}
+
+export class DockerRegistry {
+  readonly port: number;
+  readonly #process: ServerProcess;
+  readonly #log: string;
+  readonly #tls: boolean;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 8 });
+
+  private constructor(port: number, process: ServerProcess, log: string, tls: boolean) {
+    this.port = port;
+    this.#process = process;
+    this.#log = log;
+    this.#tls = tls;
+  }
+
+  static async start({ scratch, name, tls }: DockerRegistryOptions): Promise<DockerRegistry> {
+    const program = requireProgram('docker-registry', 'docker-registry');
+    const folder = join(scratch, name);
+    await mkdir(folder);
+    const port = await freePort();
+    const config = join(folder, 'config.yml');
+    await writeFile(
+      config,
+      stringify({
+        version: 0.1,
+        log: { level: 'error', accesslog: { disabled: false } },
+        storage: { inmemory: {} },
+        http: { addr: `127.0.0.1:${port}`, ...(tls && { tls }) },
+      }),
+    );
+    const logFile = join(folder, 'log');
+    const process = await ServerProcess.start({
+      name: 'docker-registry',
+      program,
+      args: ['serve', config],
+      env: { PATH: globalThis.process.env['PATH'], OTEL_TRACES_EXPORTER: 'none' },
+      logFile,
+      isReady: () => acceptsConnections(port),
+    });
+    return new DockerRegistry(port, process, logFile, tls !== undefined);
+  }
+
+  /** Puts an image under a repository, by tag where one is given, else by its digest alone. */
+  async push(repository: string, image: TinyImage, tag: string | undefined): Promise<void> {
+    for (const blob of image.blobs) await this.#pushBlob(repository, blob);
+    for (const manifest of image.manifests.toReversed()) {
+      const isTagged = tag !== undefined && manifest === image.root;
+      await this.#send(
+        'PUT',
+        `/v2/${repository}/manifests/${isTagged ? tag : manifest.digest}`,
+        manifest.bytes,
+        manifest.mediaType,
+      );
+    }
+  }
+
+  /** What was asked of it for a repository since it started, in the order of its answers. */
+  async accessLog(repository: string): Promise<AccessLogLine[]> {
+    const text = await readFile(this.#log, 'utf8');
+    // Common log format: … "GET /v2/… HTTP/1.1" 200 …
+    return [...text.matchAll(/"([A-Z]+) (\S+) HTTP\/[\d.]+" (\d{3}) /g)]
+      .map(([, method = '', target = '', status = '']) => ({ method, target, status: Number(status) }))
+      .filter(({ target }) => target.startsWith(`/v2/${repository}/`));
+  }
+
+  async stop(): Promise<void> {
+    this.#agent.destroy();
+    await this.#process.stop();
+  }
+
+  async #pushBlob(repository: string, blob: Blob): Promise<void> {
+    const location = await this.#send('POST', `/v2/${repository}/blobs/uploads/`);
+    const upload = new URL(location);
+    upload.searchParams.set('digest', blob.digest);
+    await this.#send('PUT', upload.pathname + upload.search, blob.bytes, 'application/octet-stream');
+  }
+
+  /** Resolves to the `Location` of the answer. */
+  #send(method: string, path: string, body?: Buffer, contentType?: string): Promise<string> {
+    const options: RequestOptions = {
+      host: '127.0.0.1',
+      port: this.port,
+      method,
+      path,
+      headers: {
+        'content-length': body?.length ?? 0,
+        ...(contentType !== undefined && { 'content-type': contentType }),
+      },
+    };
+    return new Promise((resolve, reject) => {
+      const sent = this.#tls
+        ? // Its certificate is not the point here: this is a loopback port that was just opened.
+          httpsRequest({ ...options, rejectUnauthorized: false })
+        : httpRequest({ ...options, agent: this.#agent });
+      sent.once('error', reject);
+      sent.once('response', (response) => {
+        response.resume();
+        response.once('end', () => {
+          const { statusCode = 0, headers } = response;
+          if (statusCode < 300) resolve(headers.location ?? '');
+          else reject(new Error(`docker-registry answered ${method} ${path} with ${statusCode}`));
+        });
+      });
+      sent.end(body);
+    });
+  }
+}
+
+/** A loopback port on which nothing listens at the moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+function acceptsConnections(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => {
+      resolve(false);
+    });
+  });
+}

@@ -1,0 +1,216 @@
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { descendantsOf, killNow, whenGone } from './process-tree.js';
+import { makeSshKeyFile, type SshKeyFile } from './ssh-key-files.js';
+
+export interface OpenSshServerOptions {
+  /** A folder of the server's own: configuration, keys, log. */
+  readonly directory: string;
+  /** Public keys that may log in, each in one line. */
+  readonly authorizedKeys: readonly string[];
+  /** A new Ed25519 key when absent. */
+  readonly hostKeys?: readonly SshKeyFile[];
+  /** 0, the default, picks a free one. */
+  readonly port?: number;
+  /** `nobody`: sshd runs without any rights, and that user alone can log in. Takes root to start. */
+  readonly runAs?: 'nobody';
+  /** Command of the SFTP subsystem. */
+  readonly sftp?: string;
+  /** More lines of sshd_config. */
+  readonly settings?: readonly string[];
+}
+
+/** OpenSSH's own sshd, in the foreground, on a port of 127.0.0.1. */
+export interface OpenSshServer {
+  readonly address: '127.0.0.1';
+  readonly port: number;
+  /** The one user that can log in. */
+  readonly username: string;
+  readonly hostKeys: readonly SshKeyFile[];
+  /** What the server has logged so far. */
+  log(): string;
+  /** The processes that serve connections now. */
+  sessions(): number[];
+  /** SIGKILL to the processes that serve connections; resolves when they are gone. The server goes on listening. */
+  killSessions(): Promise<void>;
+  /** SIGKILL to the server and all that it has started. */
+  kill(): Promise<void>;
+  /** Starts again on the same port, with the same keys. */
+  restart(): Promise<void>;
+  /** Stops the server and its sessions. May be called at any time, and twice. */
+  stop(): Promise<void>;
+}
+
+const address = '127.0.0.1';
+const attempts = 5;
+
+/**
+ * Starts sshd. As root it lets root log in and needs the folder /run/sshd, which it makes; as any other user it lets
+ * that user in.
+ *
+ * @throws Error that names the Debian package when sshd is missing, or shows sshd's own words when it does not start
+ */
+export async function startOpenSshServer(options: OpenSshServerOptions): Promise<OpenSshServer> {
+  const binary = findSshd();
+  mkdirSync(options.directory, { recursive: true });
+  const hostKeys = options.hostKeys ?? [
+    makeSshKeyFile(join(options.directory, 'host_ed25519'), { type: 'ed25519' }),
+  ];
+  for (let attempt = 1; ; attempt += 1) {
+    const port = options.port ?? (await freePort());
+    const server = new RunningServer(binary, port, hostKeys, options);
+    try {
+      await server.restart();
+      return server;
+    } catch (error) {
+      // Somebody else may have taken the port meanwhile.
+      if (attempt === attempts || options.port !== undefined || !/in use/.test(server.log())) throw error;
+    }
+  }
+}
+
+class RunningServer implements OpenSshServer {
+  readonly address = address;
+  readonly username: string;
+  readonly #binary: string;
+  readonly #logFile: string;
+  readonly #configFile: string;
+  readonly #account: { readonly uid: number; readonly gid: number } | undefined;
+  #process: ChildProcess | undefined;
+
+  constructor(
+    binary: string,
+    readonly port: number,
+    readonly hostKeys: readonly SshKeyFile[],
+    options: OpenSshServerOptions,
+  ) {
+    const { directory } = options;
+    this.#binary = binary;
+    this.#logFile = join(directory, 'sshd.log');
+    this.#configFile = join(directory, 'sshd_config');
+    this.#account = options.runAs === undefined ? undefined : accountOf(options.runAs);
+    this.username = options.runAs ?? userInfo().username;
+    const authorized = join(directory, 'authorized_keys');
+    writeFileSync(authorized, options.authorizedKeys.map((key) => `${key}\n`).join(''));
+    if (this.#account !== undefined) this.#handOver(directory);
+    const lines = [
+      `ListenAddress ${address}`,
+      `Port ${port}`,
+      ...hostKeys.map(({ path }) => `HostKey ${path}`),
+      `AuthorizedKeysFile ${authorized}`,
+      'PidFile none',
+      'UsePAM no',
+      'UseDNS no',
+      'PasswordAuthentication no',
+      'KbdInteractiveAuthentication no',
+      'PermitRootLogin prohibit-password',
+      // The scratch folder stands below one that everybody can write to.
+      'StrictModes no',
+      'LogLevel VERBOSE',
+      `Subsystem sftp ${options.sftp ?? 'internal-sftp'}`,
+      ...(hasPenalties(binary) ? ['PerSourcePenalties no'] : []),
+      ...(options.settings ?? []),
+    ];
+    writeFileSync(this.#configFile, lines.map((line) => `${line}\n`).join(''));
+    writeFileSync(this.#logFile, '');
+  }
+
+  log(): string {
+    return readFileSync(this.#logFile, 'utf8');
+  }
+
+  sessions(): number[] {
+    const { pid } = this.#process ?? {};
+    return pid === undefined ? [] : descendantsOf(pid);
+  }
+
+  async killSessions(): Promise<void> {
+    const sessions = this.sessions();
+    sessions.forEach(killNow);
+    await whenGone(sessions);
+  }
+
+  async kill(): Promise<void> {
+    const server = this.#process;
+    this.#process = undefined;
+    if (server?.pid === undefined) return;
+    const closed = once(server, 'close');
+    const sessions = descendantsOf(server.pid);
+    killNow(server.pid);
+    sessions.forEach(killNow);
+    await Promise.all([closed, whenGone(sessions)]);
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+  }
+
+  async restart(): Promise<void> {
+    await this.kill();
+    if (this.#account === undefined && process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true });
+    const from = this.log().length;
+    // The kernel ends sshd when this process dies, however that happens.
+    const command = ['--pdeathsig', 'KILL', '--', this.#binary, '-D', '-e', '-f', this.#configFile];
+    const server = spawn('setpriv', command, {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      ...this.#account,
+    });
+    this.#process = server;
+    server.stderr.on('data', (text: Buffer) => {
+      appendFileSync(this.#logFile, text);
+    });
+    let over: string | undefined;
+    server.once('error', (error) => {
+      over = `setpriv, of the Debian package util-linux, cannot be run: ${error.message}`;
+    });
+    server.once('close', (code) => (over ??= `exit code ${String(code)}`));
+    while (!this.log().slice(from).includes('Server listening')) {
+      if (over !== undefined) {
+        this.#process = undefined;
+        throw new Error(`sshd did not start (${over}):\n${this.log().slice(from)}`);
+      }
+      await sleep(5);
+    }
+  }
+
+  #handOver(directory: string): void {
+    chmodSync(directory, 0o755);
+    const owner = `${this.#account?.uid ?? ''}:${this.#account?.gid ?? ''}`;
+    execFileSync('chown', [owner, ...this.hostKeys.map(({ path }) => path)]);
+  }
+}
+
+function findSshd(): string {
+  const folders = ['/usr/sbin', '/usr/local/sbin', ...(process.env['PATH'] ?? '').split(':')];
+  const found = folders.map((folder) => join(folder, 'sshd')).find((path) => existsSync(path));
+  if (found === undefined) throw new Error('sshd is missing: install the Debian package openssh-server');
+  return found;
+}
+
+/** OpenSSH 9.8 and later turn away addresses from which log-ins failed: in these tests that is everybody. */
+function hasPenalties(binary: string): boolean {
+  const { stderr } = spawnSync(binary, ['-V'], { encoding: 'utf8' });
+  const [, major = '0', minor = '0'] = /OpenSSH_(\d+)\.(\d+)/.exec(stderr) ?? [];
+  return Number(major) > 9 || (Number(major) === 9 && Number(minor) >= 8);
+}
+
+function accountOf(user: string): { readonly uid: number; readonly gid: number } {
+  if (process.getuid?.() !== 0) throw new Error(`to run sshd as ${user} takes root`);
+  const id = (flag: string): number => Number(execFileSync('id', [flag, user], { encoding: 'utf8' }));
+  return { uid: id('-u'), gid: id('-g') };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, address);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
