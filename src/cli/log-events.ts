@@ -35,7 +35,7 @@ export function logEvents(log: Logger): StandaloneEvents {
       if (isNews('desired state', [revision, nodes])) {
         log.info(
           { revision, registries: [...files.keys()], nodes },
-          `desired state: ${files.size} registries for ${nodes} nodes`,
+          `desired state: ${count(files.size, 'registry', 'registries')} for ${count(nodes, 'node', 'nodes')}`,
         );
       }
     },
@@ -98,7 +98,7 @@ export function logEvents(log: Logger): StandaloneEvents {
         {
           uid,
           kind,
-          name,
+          mirrorSet: name,
           operation,
           outcome,
           dryRun,
@@ -162,5 +162,10 @@ function logFindings(
 }
 
 function aboutOf({ review: { set }, outcome }: Verdict) {
-  return { kind: set.kind, name: set.name, outcome };
+  // Not `name`, which is the logger's own in the eyes of those who print logs.
+  return { kind: set.kind, mirrorSet: set.name, outcome };
+}
+
+function count(number: number, one: string, many: string): string {
+  return `${number} ${number === 1 ? one : many}`;
 }
