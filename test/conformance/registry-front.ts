@@ -217,12 +217,7 @@ export class RegistryFront {
     this.#answer(connection, url.pathname + url.search, message, response);
   }
 
-  #answer(
-    connection: Connection,
-    target: string,
-    message: IncomingMessage,
-    response: ServerResponse,
-  ): void {
+  #answer(connection: Connection, target: string, message: IncomingMessage, response: ServerResponse): void {
     const { pull, host, port, listener, scheme } = connection;
     const { method = '' } = message;
     const { authorization } = message.headers;
@@ -265,7 +260,9 @@ export class RegistryFront {
 
   #pullOf(message: IncomingMessage): Pull {
     const given = message.headers['proxy-authorization'] ?? '';
-    const [id = ''] = Buffer.from(given.replace(/^Basic /, ''), 'base64').toString().split(':');
+    const [id = ''] = Buffer.from(given.replace(/^Basic /, ''), 'base64')
+      .toString()
+      .split(':');
     const pull = this.#pulls.get(id);
     if (pull === undefined) throw new Error(`a request for ${message.url ?? ''} belongs to no pull`);
     return pull;

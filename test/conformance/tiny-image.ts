@@ -35,8 +35,7 @@ export function tinyImage(
     rootfs: { type: 'layers', diff_ids: [] },
     config: { Labels: { content } },
   });
-  const layer =
-    layers === 1 ? [blob(`${oci}.layer.v1.tar`, Buffer.from(`a layer of ${content}`))] : [];
+  const layer = layers === 1 ? [blob(`${oci}.layer.v1.tar`, Buffer.from(`a layer of ${content}`))] : [];
   const manifest = jsonBlob(`${oci}.manifest.v1+json`, {
     schemaVersion: 2,
     mediaType: `${oci}.manifest.v1+json`,
