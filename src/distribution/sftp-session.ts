@@ -151,10 +151,13 @@ export class SftpSession implements RemoteFiles {
         this.#sftp.mkdir(path, done);
       });
     } catch (error) {
+      const status = sftpStatusOf(error);
       // Servers answer with a general failure, or a refusal, when the directory is there already.
-      if (sftpStatusOf(error) === undefined || !(await this.#isDirectory(path))) {
-        throw this.#classify('make the directory', path, error);
+      if (status !== undefined && (await this.#isDirectory(path))) return;
+      if (status === sftpStatus.failure && (await this.#lacksSpace(path, 1))) {
+        throw diskFullError('make the directory', path, error);
       }
+      throw this.#classify('make the directory', path, error);
     }
   }
 
@@ -198,20 +201,25 @@ export class SftpSession implements RemoteFiles {
     return mode !== undefined && kindOf(mode, '') === 'directory';
   }
 
-  /** Asks the server whether the disk under a path has less room than `bytes`; false where it cannot say. */
+  /** Asks the server whether its disk has no room for a file of `bytes` at a path; false where it cannot say. */
   async #lacksSpace(path: string, bytes: number): Promise<boolean> {
-    let free: number | undefined;
+    let lacks = false;
     try {
       await this.#askIfOffered<FileSystem>((done) => {
         this.#sftp.ext_openssh_statvfs(path.slice(0, path.lastIndexOf('/')), (error, system: FileSystem) => {
-          if (error === undefined) free = Number(system.f_bavail) * Number(system.f_frsize);
+          if (error === undefined) {
+            const free = Number(system.f_bavail) * Number(system.f_frsize);
+            // File systems without a fixed number of files say 0 of 0.
+            const noFiles = Number(system.f_files) > 0 && Number(system.f_favail) === 0;
+            lacks = free < bytes || noFiles;
+          }
           done(error, system);
         });
       });
     } catch {
       return false;
     }
-    return free !== undefined && free < bytes;
+    return lacks;
   }
 
   async #closeQuietly(handle: Buffer): Promise<void> {
@@ -306,6 +314,8 @@ interface Listed {
 interface FileSystem {
   readonly f_bavail: number | bigint;
   readonly f_frsize: number | bigint;
+  readonly f_files: number | bigint;
+  readonly f_favail: number | bigint;
 }
 
 /** By the type bits of the mode, or by the first letter of the long name where a server sends no mode. */

@@ -1,4 +1,4 @@
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
@@ -17,8 +17,8 @@ export interface OpenSshServerOptions {
   readonly hostKeys?: readonly SshKeyFile[];
   /** 0, the default, picks a free one. */
   readonly port?: number;
-  /** `nobody`: sshd runs without any rights, and that user alone can log in. Takes root to start. */
-  readonly runAs?: 'nobody';
+  /** Who may log in, by default who runs the tests; another user takes root. Its login shell is not used. */
+  readonly username?: string;
   /** Command of the SFTP subsystem. */
   readonly sftp?: string;
   /** More lines of sshd_config. */
@@ -50,13 +50,15 @@ const address = '127.0.0.1';
 const attempts = 5;
 
 /**
- * Starts sshd. As root it lets root log in and needs the folder /run/sshd, which it makes; as any other user it lets
- * that user in.
+ * Starts sshd. Started by root it needs the folder /run/sshd, which it makes, and can let any user in; started by any
+ * other user it can let that one in.
  *
  * @throws Error that names the Debian package when sshd is missing, or shows sshd's own words when it does not start
  */
 export async function startOpenSshServer(options: OpenSshServerOptions): Promise<OpenSshServer> {
   const binary = findSshd();
+  if (options.username !== undefined && process.getuid?.() !== 0)
+    throw new Error(`to let ${options.username} log in, sshd must be started by root`);
   mkdirSync(options.directory, { recursive: true });
   const hostKeys = options.hostKeys ?? [
     makeSshKeyFile(join(options.directory, 'host_ed25519'), { type: 'ed25519' }),
@@ -80,7 +82,6 @@ class RunningServer implements OpenSshServer {
   readonly #binary: string;
   readonly #logFile: string;
   readonly #configFile: string;
-  readonly #account: { readonly uid: number; readonly gid: number } | undefined;
   #process: ChildProcess | undefined;
 
   constructor(
@@ -93,11 +94,11 @@ class RunningServer implements OpenSshServer {
     this.#binary = binary;
     this.#logFile = join(directory, 'sshd.log');
     this.#configFile = join(directory, 'sshd_config');
-    this.#account = options.runAs === undefined ? undefined : accountOf(options.runAs);
-    this.username = options.runAs ?? userInfo().username;
+    this.username = options.username ?? userInfo().username;
     const authorized = join(directory, 'authorized_keys');
     writeFileSync(authorized, options.authorizedKeys.map((key) => `${key}\n`).join(''));
-    if (this.#account !== undefined) this.#handOver(directory);
+    // sshd reads it with the rights of the user who logs in.
+    chmodSync(directory, 0o755);
     const lines = [
       `ListenAddress ${address}`,
       `Port ${port}`,
@@ -152,14 +153,11 @@ class RunningServer implements OpenSshServer {
 
   async restart(): Promise<void> {
     await this.kill();
-    if (this.#account === undefined && process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true });
+    if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true });
     const from = this.log().length;
     // The kernel ends sshd when this process dies, however that happens.
     const command = ['--pdeathsig', 'KILL', '--', this.#binary, '-D', '-e', '-f', this.#configFile];
-    const server = spawn('setpriv', command, {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      ...this.#account,
-    });
+    const server = spawn('setpriv', command, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#process = server;
     server.stderr.on('data', (text: Buffer) => {
       appendFileSync(this.#logFile, text);
@@ -177,12 +175,6 @@ class RunningServer implements OpenSshServer {
       await sleep(5);
     }
   }
-
-  #handOver(directory: string): void {
-    chmodSync(directory, 0o755);
-    const owner = `${this.#account?.uid ?? ''}:${this.#account?.gid ?? ''}`;
-    execFileSync('chown', [owner, ...this.hostKeys.map(({ path }) => path)]);
-  }
 }
 
 function findSshd(): string {
@@ -197,12 +189,6 @@ function hasPenalties(binary: string): boolean {
   const { stderr } = spawnSync(binary, ['-V'], { encoding: 'utf8' });
   const [, major = '0', minor = '0'] = /OpenSSH_(\d+)\.(\d+)/.exec(stderr) ?? [];
   return Number(major) > 9 || (Number(major) === 9 && Number(minor) >= 8);
-}
-
-function accountOf(user: string): { readonly uid: number; readonly gid: number } {
-  if (process.getuid?.() !== 0) throw new Error(`to run sshd as ${user} takes root`);
-  const id = (flag: string): number => Number(execFileSync('id', [flag, user], { encoding: 'utf8' }));
-  return { uid: id('-u'), gid: id('-g') };
 }
 
 async function freePort(): Promise<number> {

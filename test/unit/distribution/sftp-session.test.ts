@@ -111,6 +111,14 @@ describe('a failure while writing', () => {
     },
   );
 
+  it('of a directory is a full disk when there is no room, and something else when there is', async () => {
+    const refused = { mkdir: fail, stat: fail };
+    const { session } = sessionWith({ ...refused, ext_openssh_statvfs: freeBlocks(0) });
+    await expect(session.makeDirectory('/C:/k/new')).rejects.toMatchObject({ class: 'disk-full' });
+    const { session: roomy } = sessionWith({ ...refused, ext_openssh_statvfs: freeBlocks(1) });
+    await expect(roomy.makeDirectory('/C:/k/new')).rejects.toMatchObject({ class: 'protocol' });
+  });
+
   it('is something else when there is room', async () => {
     const { session } = sessionWith({ write: fail, ext_openssh_statvfs: freeBlocks(1) });
     await expect(session.create('/C:/k/new', Buffer.alloc(512))).rejects.toMatchObject({ class: 'protocol' });
