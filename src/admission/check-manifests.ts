@@ -6,8 +6,8 @@ import type {
   SourcePosition,
 } from '../mirrors/manifest.js';
 import type { InsecureRegistries } from '../mirrors/insecure-registries.js';
-import { emptyIndex, indexMirrorSets, type MirrorSetIndex } from '../mirrors/mirror-set-index.js';
-import { compareMirrorSets, keyOf, type MirrorSet } from '../mirrors/mirror-set.js';
+import { emptyIndex, indexMirrorSets, joinIndex, type MirrorSetIndex } from '../mirrors/mirror-set-index.js';
+import { keyOf, type MirrorSet } from '../mirrors/mirror-set.js';
 import { groupBy } from '../mirrors/group-by.js';
 import { ruleIds } from '../policy/catalogue.js';
 import { evaluate, type Judgement } from '../policy/evaluate.js';
@@ -184,18 +184,4 @@ function noticesOf(judged: readonly JudgedManifest[]): string[] {
     ];
   });
   return [...new Set([...repeated, ...judged.flatMap(({ judgement }) => judgement.notices)])];
-}
-
-/** The sets of a cluster with others put in their place or beside them. */
-function joinIndex(live: MirrorSetIndex, sets: readonly MirrorSet[]): MirrorSetIndex {
-  const given = indexMirrorSets(sets);
-  const replaced = new Set(sets.map(keyOf));
-  return {
-    entriesOf: (registry) =>
-      [
-        ...live.entriesOf(registry).filter(({ set }) => !replaced.has(keyOf(set))),
-        ...given.entriesOf(registry),
-      ].sort((left, right) => compareMirrorSets(left.set, right.set)),
-    registries: () => new Set([...live.registries(), ...given.registries()]),
-  };
 }

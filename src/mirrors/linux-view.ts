@@ -2,12 +2,11 @@
  * What mirror sets mean on Linux nodes, as the Machine Config Operator writes them to registries.conf: one record per
  * source, with digest-only mirrors (from IDMS) and tag-only mirrors (from ITMS).
  */
-import { groupBy } from './group-by.js';
+import { entriesBySource } from './entries-by-source.js';
 import { mergeOrders } from './merge-order.js';
 import type { MirrorSetIndex } from './mirror-set-index.js';
 import type { MirrorSetKind, ValidEntry } from './mirror-set.js';
-import { covers, formatReference, registryOf, type Reference } from './reference.js';
-import { hasRealMirror } from './registry-view.js';
+import { formatReference, registryOf, type Reference } from './reference.js';
 
 /** One `[[registry]]` of registries.conf. */
 export interface LinuxSource {
@@ -28,42 +27,29 @@ export interface LinuxMirror {
   readonly path: string;
 }
 
-/**
- * The records of one registry (`host[:port]`, or `*.domain`), by the canonical text of their source.
- *
- * @param isWanted which sources to look at: a registry may have thousands, and each costs a merge
- */
-export function linuxSources(
-  index: MirrorSetIndex,
-  registry: string,
-  isWanted: (source: Reference) => boolean = () => true,
-): ReadonlyMap<string, LinuxSource> {
-  const effective = index
-    .entriesOf(registry)
-    .filter((entry) => isWanted(entry.source) && hasRealMirror(entry));
-  const bySource = groupBy(effective, (entry) => formatReference(entry.source));
-  return new Map([...bySource].map(([source, entries]) => [source, linuxSource(entries)]));
+/** The record of one source; `undefined` when no entry has an effect on it. */
+export function linuxSource(index: MirrorSetIndex, source: Reference): LinuxSource | undefined {
+  const entries = entriesBySource(index.entriesOf(registryOf(source))).get(formatReference(source));
+  if (entries === undefined) return undefined;
+  return {
+    source,
+    digestMirrors: mergeMirrors(source, entries, 'ImageDigestMirrorSet'),
+    tagMirrors: mergeMirrors(source, entries, 'ImageTagMirrorSet'),
+    blocked: entries.some((entry) => entry.policy === 'NeverContactSource'),
+  };
 }
 
 /** The most specific source that covers a repository; a longer path wins, and any exact host wins over a wildcard. */
 export function mostSpecificSource(index: MirrorSetIndex, repository: Reference): LinuxSource | undefined {
-  const candidates = [registryOf(repository), ...wildcardsOver(repository)].flatMap((registry) => [
-    ...linuxSources(index, registry, (source) => covers(source, repository)).values(),
-  ]);
-  return candidates.sort(
-    (left, right) => formatReference(right.source).length - formatReference(left.source).length,
-  )[0];
-}
-
-function linuxSource(entries: readonly ValidEntry[]): LinuxSource {
-  const [first] = entries;
-  if (first === undefined) throw new Error('a Linux source needs at least one entry');
-  return {
-    source: first.source,
-    digestMirrors: mergeMirrors(first.source, entries, 'ImageDigestMirrorSet'),
-    tagMirrors: mergeMirrors(first.source, entries, 'ImageTagMirrorSet'),
-    blocked: entries.some((entry) => entry.policy === 'NeverContactSource'),
-  };
+  const { path } = repository;
+  const exact = [...path.keys(), path.length]
+    .reverse()
+    .map((length) => ({ ...repository, path: path.slice(0, length) }));
+  for (const candidate of [...exact, ...wildcardsOver(repository)]) {
+    const source = linuxSource(index, candidate);
+    if (source !== undefined) return source;
+  }
+  return undefined;
 }
 
 function mergeMirrors(source: Reference, entries: readonly ValidEntry[], kind: MirrorSetKind): LinuxMirror[] {
@@ -85,8 +71,10 @@ function mergeMirrors(source: Reference, entries: readonly ValidEntry[], kind: M
   return trimmed.flatMap((key) => mirrors.get(key) ?? []);
 }
 
-/** `*.example.com` and `*.com` for `registry.example.com`. */
-function wildcardsOver(repository: Reference): string[] {
-  const labels = repository.host.split('.');
-  return labels.slice(1).map((_, index) => `*.${labels.slice(index + 1).join('.')}`);
+/** `*.example.com`, then `*.com`, for `registry.example.com`. */
+function wildcardsOver({ host }: Reference): Reference[] {
+  const labels = host.split('.');
+  return labels
+    .slice(1)
+    .map((_, at) => ({ wildcard: true, host: labels.slice(at + 1).join('.'), port: undefined, path: [] }));
 }

@@ -1,12 +1,5 @@
 import { groupBy } from './group-by.js';
-import {
-  compareMirrorSets,
-  compareText,
-  keyOf,
-  validEntries,
-  type MirrorSet,
-  type ValidEntry,
-} from './mirror-set.js';
+import { compareMirrorSets, keyOf, validEntries, type MirrorSet, type ValidEntry } from './mirror-set.js';
 import { registryOf } from './reference.js';
 
 /**
@@ -21,6 +14,8 @@ export interface MirrorSetIndex {
   entriesOf(registry: string): readonly ValidEntry[];
   /** Every registry that some entry has as its source. */
   registries(): Iterable<string>;
+  /** True when this very object is in the index, and no other of its kind and name. */
+  holds(set: MirrorSet): boolean;
 }
 
 export const emptyIndex: MirrorSetIndex = indexMirrorSets([]);
@@ -29,9 +24,15 @@ export const emptyIndex: MirrorSetIndex = indexMirrorSets([]);
 export function indexMirrorSets(sets: readonly MirrorSet[]): MirrorSetIndex {
   const entries = sets.toSorted(compareMirrorSets).flatMap(validEntries);
   const byRegistry = groupBy(entries, (entry) => registryOf(entry.source));
+  const byKey = groupBy(sets, keyOf);
+  const none: readonly ValidEntry[] = [];
   return {
-    entriesOf: (registry) => byRegistry.get(registry) ?? [],
+    entriesOf: (registry) => byRegistry.get(registry) ?? none,
     registries: () => byRegistry.keys(),
+    holds: (set) => {
+      const same = byKey.get(keyOf(set));
+      return same?.length === 1 && same[0] === set;
+    },
   };
 }
 
@@ -44,31 +45,42 @@ export function replaceInIndex(
   before: Pick<MirrorSet, 'kind' | 'name'> | undefined,
   after: MirrorSet | undefined,
 ): MirrorSetIndex {
-  const removed = new Set([before, after].filter((set) => set !== undefined).map(keyOf));
-  const added = indexOf(after);
-  const replaced = new Map<string, readonly ValidEntry[]>();
-  const replaceIn = (registry: string): readonly ValidEntry[] => {
+  const nothingChanges =
+    after !== undefined && index.holds(after) && (before === undefined || keyOf(before) === keyOf(after));
+  // The same index and not its like: what has been worked out for it is then worked out no second time.
+  if (nothingChanges) return index;
+
+  const replaced = [before, after].filter((set) => set !== undefined);
+  return overlay(index, new Set(replaced.map(keyOf)), after === undefined ? [] : [after]);
+}
+
+/** The index with sets put in: in place of those of their kind and name, and beside all others. */
+export function joinIndex(index: MirrorSetIndex, sets: readonly MirrorSet[]): MirrorSetIndex {
+  return overlay(index, new Set(sets.map(keyOf)), sets);
+}
+
+function overlay(
+  index: MirrorSetIndex,
+  removed: ReadonlySet<string>,
+  added: readonly MirrorSet[],
+): MirrorSetIndex {
+  const own = indexMirrorSets(added);
+  const merged = new Map<string, readonly ValidEntry[]>();
+  const merge = (registry: string): readonly ValidEntry[] => {
     const kept = index.entriesOf(registry).filter((entry) => !removed.has(keyOf(entry.set)));
-    const own = added.get(registry);
-    if (own === undefined || after === undefined) return kept;
-    const at = kept.findIndex((entry) => compareMirrorSets(entry.set, after) > 0);
-    return at === -1 ? [...kept, ...own] : [...kept.slice(0, at), ...own, ...kept.slice(at)];
+    const put = own.entriesOf(registry);
+    // Both are in order, and the sort is stable.
+    return put.length === 0
+      ? kept
+      : [...kept, ...put].sort((left, right) => compareMirrorSets(left.set, right.set));
   };
   return {
     entriesOf: (registry) => {
-      const entries = replaced.get(registry) ?? replaceIn(registry);
-      replaced.set(registry, entries);
+      const entries = merged.get(registry) ?? merge(registry);
+      merged.set(registry, entries);
       return entries;
     },
-    registries: () => new Set([...index.registries(), ...added.keys()]),
+    registries: () => new Set([...index.registries(), ...own.registries()]),
+    holds: (set) => own.holds(set) || (index.holds(set) && !removed.has(keyOf(set))),
   };
-}
-
-/** The registries that a set's entries have as their source, sorted. */
-export function registriesOf(set: MirrorSet): string[] {
-  return [...indexOf(set).keys()].sort(compareText);
-}
-
-function indexOf(set: MirrorSet | undefined): ReadonlyMap<string, readonly ValidEntry[]> {
-  return groupBy(set === undefined ? [] : validEntries(set), (entry) => registryOf(entry.source));
 }

@@ -3,7 +3,15 @@ import { formatTagAndDigest, type ImageReference } from './image-reference.js';
 import { mostSpecificSource, type LinuxMirror } from './linux-view.js';
 import type { MirrorSetIndex } from './mirror-set-index.js';
 import { covers, formatReference, registryOf, type Reference } from './reference.js';
-import { registryConfig, type HostEntry, type Origin, type ViewOptions } from './registry-view.js';
+import { registryDirectory } from './registry-directory.js';
+import {
+  registryConfig,
+  type HostEntry,
+  type Origin,
+  type RegistryConfig,
+  type ViewOptions,
+} from './registry-view.js';
+import { windowsNameFault } from './windows-name.js';
 
 export interface PullPlan {
   readonly os: 'windows' | 'linux';
@@ -48,7 +56,7 @@ export function windowsPullPlan(
   options: ViewOptions,
 ): PullPlan {
   const { repository } = image;
-  const config = registryConfig(index, registryOf(repository), options);
+  const config = configOnNode(index, repository, options);
   const mirrors = (config?.hosts ?? []).map((host) => windowsEndpoint(host, repository, 'mirror'));
   const sourceBlocked = config?.neverContact ?? false;
   const [first] = config?.hosts ?? [];
@@ -76,6 +84,16 @@ export function linuxPullPlan(index: MirrorSetIndex, image: ImageReference): Pul
     endpoints: sourceBlocked ? endpoints : [...endpoints, sourceEndpoint(repository)],
     sourceBlocked,
   };
+}
+
+/** What a node knows of a registry: nothing, where Windows cannot have the directory that its file would be in. */
+function configOnNode(
+  index: MirrorSetIndex,
+  repository: Reference,
+  options: ViewOptions,
+): RegistryConfig | undefined {
+  if (windowsNameFault(registryDirectory(repository)) !== undefined) return undefined;
+  return registryConfig(index, registryOf(repository), options);
 }
 
 /** The image as it is asked for at an endpoint. */

@@ -14,6 +14,7 @@ import {
 } from './mirror-set.js';
 import { alignMirror, apiRegistryOf, sameReference } from './naming.js';
 import { registryOf, type Reference } from './reference.js';
+import { remember } from './remember.js';
 
 export interface ViewOptions {
   /**
@@ -75,7 +76,14 @@ export function registryConfig(
   registry: string,
   options: ViewOptions,
 ): RegistryConfig | undefined {
-  const entries = windowsEntries(index.entriesOf(registry), options);
+  return configOf(index.entriesOf(registry))(options);
+}
+
+const configOf = remember((all: readonly ValidEntry[]) =>
+  remember((options: ViewOptions) => mergeEntries(windowsEntries(all, options), options)),
+);
+
+function mergeEntries(entries: readonly ValidEntry[], options: ViewOptions): RegistryConfig | undefined {
   const [first] = entries;
   if (first === undefined) return undefined;
 
@@ -94,17 +102,20 @@ export function registryConfig(
 }
 
 /** The entries that reach Windows nodes: not Linux-only, not a wildcard, with a mirror other than their own source. */
-export function windowsEntries(
-  entries: readonly ValidEntry[],
-  { linuxOnlySources }: Pick<ViewOptions, 'linuxOnlySources'>,
-): ValidEntry[] {
-  return entries.filter(
-    (entry) =>
-      !entry.source.wildcard &&
-      hasRealMirror(entry) &&
-      !isLinuxOnly(entry.set, entry.source, linuxOnlySources),
-  );
+export function windowsEntries(entries: readonly ValidEntry[], options: ViewOptions): readonly ValidEntry[] {
+  return windowsEntriesOf(entries)(options);
 }
+
+const windowsEntriesOf = remember((entries: readonly ValidEntry[]) =>
+  remember(({ linuxOnlySources }: ViewOptions) =>
+    entries.filter(
+      (entry) =>
+        !entry.source.wildcard &&
+        hasRealMirror(entry) &&
+        !isLinuxOnly(entry.set, entry.source, linuxOnlySources),
+    ),
+  ),
+);
 
 /** True when some mirror is not the source itself. An entry without one has no effect, its policy included. */
 export function hasRealMirror(entry: Pick<ValidEntry, 'source' | 'mirrors'>): boolean {

@@ -1,5 +1,4 @@
-import { linuxSources, type LinuxMirror, type LinuxSource } from '../../mirrors/linux-view.js';
-import { registriesOf } from '../../mirrors/mirror-set-index.js';
+import { linuxSource, type LinuxMirror, type LinuxSource } from '../../mirrors/linux-view.js';
 import { entryField, validEntries, type MirrorSet } from '../../mirrors/mirror-set.js';
 import { formatReference, type Reference } from '../../mirrors/reference.js';
 import { everyOperation, type Rule } from '../rule.js';
@@ -17,15 +16,19 @@ export const linuxNodesDrain: Rule = {
   actions: { audit: 'audit', baseline: 'warn', restricted: 'warn' },
   *find({ set, old, before, after, settings }) {
     const versions = old === undefined ? [set] : [set, old];
-    const touched = new Set(versions.flatMap(registriesOf));
-    const own = new Set(versions.flatMap((version) => [...ownPaths(version).ofSource.keys()]));
+    const sources = new Map(
+      versions.flatMap(validEntries).map(({ source }) => [formatReference(source), source] as const),
+    );
     const paths = ownPaths(set);
-    const isOwn = (source: Reference) => own.has(formatReference(source));
-    const causes = [...touched].flatMap((registry) => {
-      const olds = linuxSources(before, registry, isOwn);
-      const news = linuxSources(after, registry, isOwn);
-      return causesIn(set, paths, olds, news, formatReference(settings.pauseImage.repository));
-    });
+    const pauseRepository = formatReference(settings.pauseImage.repository);
+    const causes = [...sources].flatMap(([text, source]) =>
+      causesOf(text, linuxSource(before, source), linuxSource(after, source), {
+        pathOfSource: paths.ofSource.get(text) ?? `spec.${entryField[set.kind]}`,
+        pathOfMirror: (mirror) => paths.ofMirror.get(`${text} ${formatReference(mirror)}`),
+        // An IDMS does not serve the pause image, which is named by tag.
+        avoidable: text !== pauseRepository,
+      }),
+    );
     const [first, ...more] = causes;
     if (first === undefined) return;
     yield {
@@ -68,46 +71,41 @@ function ownPaths(set: MirrorSet): OwnPaths {
   };
 }
 
-function causesIn(
-  set: MirrorSet,
-  paths: OwnPaths,
-  olds: ReadonlyMap<string, LinuxSource>,
-  news: ReadonlyMap<string, LinuxSource>,
-  pauseRepository: string,
+interface CauseContext {
+  readonly pathOfSource: string;
+  readonly pathOfMirror: (mirror: Reference) => string | undefined;
+  /** A tag mirror of this source could be a digest mirror as well. */
+  readonly avoidable: boolean;
+}
+
+/** What about one source of registries.conf drains the nodes, when it goes from one record to another. */
+function causesOf(
+  source: string,
+  from: LinuxSource | undefined,
+  to: LinuxSource | undefined,
+  { pathOfSource: path, pathOfMirror, avoidable }: CauseContext,
 ): Cause[] {
-  const pathOfSource = (source: string) => paths.ofSource.get(source) ?? `spec.${entryField[set.kind]}`;
+  if (to === undefined) {
+    return from === undefined ? [] : [{ path, what: `removes the source ${source}`, avoidable: false }];
+  }
+  const added = missingFrom(to.tagMirrors, from?.tagMirrors).map(({ mirror }) => ({
+    path: pathOfMirror(mirror) ?? path,
+    what: `adds the tag mirror ${formatReference(mirror)}`,
+    avoidable,
+  }));
+  if (from === undefined) return added;
 
-  return [...new Set([...olds.keys(), ...news.keys()])].flatMap((source): Cause[] => {
-    const from = olds.get(source);
-    const to = news.get(source);
-    if (to === undefined)
-      return [{ path: pathOfSource(source), what: `removes the source ${source}`, avoidable: false }];
-
-    const added = missingFrom(to.tagMirrors, from?.tagMirrors).map((mirror) => ({
-      path: paths.ofMirror.get(`${source} ${formatReference(mirror.mirror)}`) ?? pathOfSource(source),
-      what: `adds the tag mirror ${formatReference(mirror.mirror)}`,
-      // An IDMS does not serve the pause image, which is named by tag.
-      avoidable: source !== pauseRepository,
-    }));
-    if (from === undefined) return added;
-
-    const removed = missingFrom(mirrorsOf(from), mirrorsOf(to)).map((mirror) => ({
-      path: pathOfSource(source),
-      what: `removes the mirror ${formatReference(mirror.mirror)}`,
-      avoidable: false,
-    }));
-    const blocked =
-      from.blocked === to.blocked
-        ? []
-        : [
-            {
-              path: pathOfSource(source),
-              what: `${to.blocked ? 'blocks' : 'unblocks'} the source ${source}`,
-              avoidable: false,
-            },
-          ];
-    return [...added, ...removed, ...blocked];
-  });
+  const removed = missingFrom(mirrorsOf(from), mirrorsOf(to)).map(({ mirror }) => ({
+    path,
+    what: `removes the mirror ${formatReference(mirror)}`,
+    avoidable: false,
+  }));
+  const blocked = {
+    path,
+    what: `${to.blocked ? 'blocks' : 'unblocks'} the source ${source}`,
+    avoidable: false,
+  };
+  return [...added, ...removed, ...(from.blocked === to.blocked ? [] : [blocked])];
 }
 
 function mirrorsOf(source: LinuxSource): readonly LinuxMirror[] {

@@ -1,7 +1,7 @@
+import { entriesBySource } from '../../mirrors/entries-by-source.js';
 import { groupBy } from '../../mirrors/group-by.js';
 import { keyOf, policyOf, type MirrorSourcePolicy, type ValidEntry } from '../../mirrors/mirror-set.js';
-import { formatReference, registryOf } from '../../mirrors/reference.js';
-import { hasRealMirror } from '../../mirrors/registry-view.js';
+import { registryOf } from '../../mirrors/reference.js';
 import { entryPlace } from '../entry-place.js';
 import { comparePaths } from '../finding.js';
 import { createAndUpdate, type Rule } from '../rule.js';
@@ -18,20 +18,19 @@ export const sourcePolicyConflict: Rule = {
   operations: createAndUpdate,
   actions: { audit: 'warn', baseline: 'deny', restricted: 'deny' },
   *find({ set, entries, after }) {
-    const real = entries.filter(hasRealMirror);
-    for (const [registry, mine] of groupBy(real, (entry) => registryOf(entry.source))) {
-      const own = keyOf(set);
-      const all = after.entriesOf(registry).filter(hasRealMirror);
-      const groups = groupBy(all, (entry) => groupKey(entry, policyOf(entry), keyOf(entry.set) === own));
+    const own = keyOf(set);
+    for (const [source, mine] of entriesBySource(entries)) {
+      const [{ source: reference }] = mine as [ValidEntry];
+      const all = entriesBySource(after.entriesOf(registryOf(reference))).get(source) ?? [];
+      const groups = groupBy(all, (entry) => groupKey(policyOf(entry), keyOf(entry.set) === own));
 
       for (const entry of mine) {
         const opposite = opposites[policyOf(entry)];
-        const [here] = groups.get(groupKey(entry, opposite, true)) ?? [];
-        const [elsewhere] = groups.get(groupKey(entry, opposite, false)) ?? [];
+        const [here] = groups.get(groupKey(opposite, true)) ?? [];
+        const [elsewhere] = groups.get(groupKey(opposite, false)) ?? [];
         // Of two entries of one set, the later one carries the finding.
         const rival = here !== undefined && comparePaths(here.path, entry.path) < 0 ? here : elsewhere;
         if (rival === undefined) continue;
-        const source = formatReference(entry.source);
         const written = entry.policy !== undefined;
         yield {
           path: written ? `${entry.path}.mirrorSourcePolicy` : entry.path,
@@ -50,7 +49,7 @@ const opposites: Record<MirrorSourcePolicy, MirrorSourcePolicy> = {
   NeverContactSource: 'AllowContactingSource',
 };
 
-/** Entries of one source and policy, in the set under review or in others: the first of each is all that is needed. */
-function groupKey({ source }: ValidEntry, policy: MirrorSourcePolicy, own: boolean): string {
-  return `${formatReference(source)} ${policy} ${String(own)}`;
+/** Entries of one policy, in the set under review or in others: the first of each is all that is needed. */
+function groupKey(policy: MirrorSourcePolicy, own: boolean): string {
+  return `${policy} ${String(own)}`;
 }

@@ -31,7 +31,10 @@ function sessionWith(methods: Record<string, (...given: unknown[]) => void>): {
       'close',
       'rename',
       'unlink',
+      'opendir',
       'readdir',
+      'mkdir',
+      'stat',
       'ext_openssh_rename',
       'ext_openssh_fsync',
       'ext_openssh_statvfs',
@@ -141,16 +144,41 @@ describe('a failure while writing', () => {
 });
 
 describe('a listing', () => {
+  /** Gives the pages one after another, and then says that there is no more. */
+  const pages = (...listed: readonly unknown[][]) => {
+    const left = [...listed];
+    return (...given: unknown[]): void => {
+      const [page, end] = [left.shift(), Object.assign(new Error('End of file'), { code: 1 })];
+      (given.at(-1) as Callback)(page === undefined ? end : undefined, page);
+    };
+  };
+
+  it('goes on until the server says that there is no more, and closes the handle', async () => {
+    const file = (filename: string) => [{ filename, longname: '-rw-r--r--', attrs: { size: 1 } }];
+    for (const names of [[], ['a'], ['a', 'b'], ['a', 'b', 'c', 'd', 'e']]) {
+      const { session, calls } = sessionWith({ readdir: pages(...names.map(file)) });
+      expect((await session.list('/C:/k'))?.map(({ name }) => name)).toEqual(names);
+      expect(calls.at(0)).toBe('opendir');
+      expect(calls.at(-1)).toBe('close');
+    }
+  });
+
+  it('that fails on the way is an error, and closes the handle', async () => {
+    const { session, calls } = sessionWith({ readdir: fail });
+    await expect(session.list('/C:/k')).rejects.toMatchObject({
+      message: 'could not list C:\\k (Failure)',
+    });
+    expect(calls.at(-1)).toBe('close');
+  });
+
   it('goes by the long name where the server sends no mode, and takes a link for neither', async () => {
     const { session } = sessionWith({
-      readdir: (...given) => {
-        (given.at(-1) as Callback)(undefined, [
-          { filename: 'd', longname: 'drwxr-xr-x', attrs: {} },
-          { filename: 'f', longname: '-rw-r--r--', attrs: { size: 3 } },
-          { filename: 'l', longname: 'lrwxrwxrwx', attrs: {} },
-          { filename: 'link', longname: 'drwxr-xr-x', attrs: { mode: 0o120777 } },
-        ]);
-      },
+      readdir: pages([
+        { filename: 'd', longname: 'drwxr-xr-x', attrs: {} },
+        { filename: 'f', longname: '-rw-r--r--', attrs: { size: 3 } },
+        { filename: 'l', longname: 'lrwxrwxrwx', attrs: {} },
+        { filename: 'link', longname: 'drwxr-xr-x', attrs: { mode: 0o120777 } },
+      ]),
     });
     expect(await session.list('/C:/k')).toEqual([
       { name: 'd', kind: 'directory', size: undefined },

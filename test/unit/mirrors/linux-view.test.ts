@@ -1,21 +1,27 @@
 import { describe, expect, it } from 'vitest';
-import { linuxSources, mostSpecificSource } from '../../../src/mirrors/linux-view.js';
+import { linuxSource, mostSpecificSource } from '../../../src/mirrors/linux-view.js';
 import { indexMirrorSets } from '../../../src/mirrors/mirror-set-index.js';
-import type { MirrorSet } from '../../../src/mirrors/mirror-set.js';
+import { validEntries, type MirrorSet } from '../../../src/mirrors/mirror-set.js';
 import { formatReference } from '../../../src/mirrors/reference.js';
 import { idms, itms, reference } from '../mirror-sets.js';
 
-/** Source → its digest mirrors, its tag mirrors, and whether it is blocked. */
-function view(sets: readonly MirrorSet[], registry: string): Record<string, unknown> {
-  const sources = [...linuxSources(indexMirrorSets(sets), registry)].map(([source, record]) => {
-    const names = (mirrors: typeof record.digestMirrors) =>
-      mirrors.map(({ mirror }) => formatReference(mirror));
-    return [source, [names(record.digestMirrors), names(record.tagMirrors), record.blocked]] as const;
-  });
-  return Object.fromEntries(sources);
+/** Source → its digest mirrors, its tag mirrors, and whether it is blocked; sources without a record are left out. */
+function view(sets: readonly MirrorSet[]): Record<string, unknown> {
+  const index = indexMirrorSets(sets);
+  const sources = new Set(sets.flatMap(validEntries).map(({ source }) => formatReference(source)));
+  return Object.fromEntries(
+    [...sources].flatMap((source) => {
+      const record = linuxSource(index, reference(source));
+      if (record === undefined) return [];
+      const [digests, tags] = [record.digestMirrors, record.tagMirrors].map((mirrors) =>
+        mirrors.map(({ mirror }) => formatReference(mirror)),
+      );
+      return [[source, [digests, tags, record.blocked]]];
+    }),
+  );
 }
 
-describe('linuxSources', () => {
+describe('linuxSource', () => {
   it('keeps one record per source, digest mirrors from IDMS and tag mirrors from ITMS', () => {
     const sets = [
       idms('d', [
@@ -24,7 +30,7 @@ describe('linuxSources', () => {
       ]),
       itms('t', [['Q.io/a', ['m.io/a', 'n.io/other']]]),
     ];
-    expect(view(sets, 'q.io')).toEqual({
+    expect(view(sets)).toEqual({
       'q.io/a': [['m.io/a'], ['m.io/a', 'n.io/other'], false],
       'q.io/b': [['m.io/b'], [], false],
     });
@@ -36,7 +42,7 @@ describe('linuxSources', () => {
       idms('2', [['q.io', ['c.io', 'd.io']]]),
       itms('3', [['q.io', ['d.io', 'a.io']]]),
     ];
-    expect(view(sets, 'q.io')).toEqual({
+    expect(view(sets)).toEqual({
       'q.io': [['a.io', 'b.io', 'c.io', 'd.io'], ['d.io', 'a.io'], false],
     });
   });
@@ -50,26 +56,26 @@ describe('linuxSources', () => {
         ['q.io/c', [], 'NeverContactSource'],
       ]),
     ];
-    expect(view(sets, 'q.io')).toEqual({ 'q.io/a': [['m.io/a'], ['m.io/a'], true] });
+    expect(view(sets)).toEqual({ 'q.io/a': [['m.io/a'], ['m.io/a'], true] });
   });
 
   it('leaves the source out at the end of the list, and keeps it where it stands before a mirror', () => {
-    expect(view([idms('1', [['q.io', ['a.io', 'q.io']]])], 'q.io')).toEqual({
+    expect(view([idms('1', [['q.io', ['a.io', 'q.io']]])])).toEqual({
       'q.io': [['a.io'], [], false],
     });
-    expect(view([idms('1', [['q.io', ['q.io', 'a.io']]])], 'q.io')).toEqual({
+    expect(view([idms('1', [['q.io', ['q.io', 'a.io']]])])).toEqual({
       'q.io': [['q.io', 'a.io'], [], false],
     });
   });
 
   it('puts the source behind the mirrors of every list that does not place it', () => {
     const sets = [idms('1', [['q.io', ['q.io', 'a.io']]]), idms('2', [['q.io', ['b.io']]])];
-    expect(view(sets, 'q.io')).toEqual({ 'q.io': [['b.io', 'q.io', 'a.io'], [], false] });
+    expect(view(sets)).toEqual({ 'q.io': [['b.io', 'q.io', 'a.io'], [], false] });
   });
 
   it('keeps sets for Linux alone, and says where each mirror came from', () => {
     const sets = [idms('linux', [['q.io/a', ['m.io/b']]], { 'mirrorgate.dev/os': 'linux' })];
-    expect(linuxSources(indexMirrorSets(sets), 'q.io').get('q.io/a')!.digestMirrors).toEqual([
+    expect(linuxSource(indexMirrorSets(sets), reference('q.io/a'))!.digestMirrors).toEqual([
       {
         mirror: reference('m.io/b'),
         kind: 'ImageDigestMirrorSet',

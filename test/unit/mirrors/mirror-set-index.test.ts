@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   emptyIndex,
   indexMirrorSets,
-  registriesOf,
+  joinIndex,
   replaceInIndex,
   type MirrorSetIndex,
 } from '../../../src/mirrors/mirror-set-index.js';
@@ -97,17 +97,40 @@ describe('replaceInIndex', () => {
   });
 });
 
-describe('registriesOf', () => {
-  it('lists the registries of all sources once, sorted', () => {
-    expect(
-      registriesOf(
-        idms('a', [
-          ['z.io/a', ['m.io']],
-          ['*.b.io', undefined],
-          ['Z.io', []],
-          ['bad/', ['m.io']],
-        ]),
-      ),
-    ).toEqual(['*.b.io', 'z.io']);
+describe('joinIndex', () => {
+  it('equals indexing anew with the sets in place of those of their kind and name', () => {
+    fc.assert(
+      fc.property(clusters, clusters, (live, given) => {
+        const replaced = new Set(given.map(keyOf));
+        const anew = indexMirrorSets([...live.filter((set) => !replaced.has(keyOf(set))), ...given]);
+        expect(contentOf(joinIndex(indexMirrorSets(live), given))).toEqual(contentOf(anew));
+      }),
+    );
+  });
+});
+
+describe('holds', () => {
+  const a = idms('a', [['q.io', ['m.io']]]);
+  const like = idms('a', [['q.io', ['m.io']]]);
+
+  it('is true for the very object alone, and not where another has its kind and name', () => {
+    expect(indexMirrorSets([a]).holds(a)).toBe(true);
+    expect(indexMirrorSets([a]).holds(like)).toBe(false);
+    expect(indexMirrorSets([a, like]).holds(a)).toBe(false);
+  });
+
+  it('follows what is put in and taken out', () => {
+    const index = indexMirrorSets([a]);
+    expect(replaceInIndex(index, a, undefined).holds(a)).toBe(false);
+    expect(replaceInIndex(index, a, like).holds(like)).toBe(true);
+    expect(replaceInIndex(index, a, like).holds(a)).toBe(false);
+    expect(joinIndex(index, [itms('b', [])]).holds(a)).toBe(true);
+  });
+
+  it('spares the work where nothing changes: the same index comes back', () => {
+    const index = indexMirrorSets([a]);
+    expect(replaceInIndex(index, a, a)).toBe(index);
+    expect(replaceInIndex(index, undefined, a)).toBe(index);
+    expect(replaceInIndex(index, a, like)).not.toBe(index);
   });
 });

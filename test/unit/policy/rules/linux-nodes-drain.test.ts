@@ -106,8 +106,8 @@ describe(rule, () => {
       ]);
       expect(whatRuleSays(rule, set)).toStrictEqual([
         {
-          path: 'spec.imageTagMirrors[1].mirrors[0]',
-          message: `adds the tag mirror one.local/b (and 2 more): ${drains}`,
+          path: 'spec.imageTagMirrors[0].mirrors[0]',
+          message: `adds the tag mirror one.local/a (and 2 more): ${drains}`,
           fix: avoidable,
         },
       ]);
