@@ -156,7 +156,10 @@ export async function connect(
         authHandler: [logIn],
         // The buffer belongs to the packet that it came in: it is copied before waiting.
         hostVerifier: (wireKey: Buffer, verify: (accepted: boolean) => void) => {
-          void judge(Buffer.from(wireKey)).then(verify);
+          void judge(Buffer.from(wireKey)).then((accepted) => {
+            // ssh2 throws at an answer that comes after the connection is gone.
+            if (lost === undefined) verify(accepted);
+          });
         },
         algorithms: {
           ...modernAlgorithms,

@@ -1,8 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { connect as connectTcp, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import ssh2, { type ServerConfig } from 'ssh2';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { HostKeyStore } from '../../src/distribution/host-key-store.js';
 import { knownHostsFile } from '../../src/distribution/known-hosts-file.js';
 import { readPrivateKey } from '../../src/distribution/private-key.js';
 import { openSession, type SessionOptions, type SftpSession } from '../../src/distribution/sftp-session.js';
@@ -146,6 +148,35 @@ describe('the host key', () => {
       message: 'the record of host keys cannot be used (read-only file system)',
     });
     expect(node.sessionsBegun).toBe(0);
+  });
+
+  it.each([true, false])('may be judged after the connection is gone, accepted: %s', async (accepted) => {
+    const node = await site.start('win-1');
+    let judge: (() => void) | undefined;
+    const slow: HostKeyStore = {
+      check: () =>
+        new Promise((resolve) => {
+          judge = () => {
+            resolve(
+              accepted
+                ? { accepted, pinned: false }
+                : { accepted, reason: 'unknown', expected: [], found: 'SHA256:x', hint: 'none' },
+            );
+          };
+          node.killConnections();
+        }),
+      knownKeyTypes: () => Promise.resolve([]),
+    };
+    await expect(openSession(site.target(node), slow)).rejects.toMatchObject({ class: 'unreachable' });
+    await sleep(20);
+    const faults: unknown[] = [];
+    const listener = (fault: unknown): unknown => faults.push(fault);
+    process.once('unhandledRejection', listener);
+    judge?.();
+    await sleep(20);
+    process.off('unhandledRejection', listener);
+    expect(faults).toEqual([]);
+    expect(judge).toBeDefined();
   });
 
   it('is announced when it is pinned, and not again', async () => {
