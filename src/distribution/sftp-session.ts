@@ -19,8 +19,11 @@ export interface SessionOptions extends ConnectOptions {
 
 const defaultRequestTimeout = 60_000;
 
-/** What a server must be able to give in one answer (draft-ietf-secsh-filexfer-02, section 3). */
-const readChunk = 32_768;
+/**
+ * Bytes read or written by one request. A server must take requests of 32 KiB (draft-ietf-secsh-filexfer-02, section
+ * 3); ssh2 cuts larger ones than about that in two, and waits for the first before it sends the second.
+ */
+const pieceLength = 16_384;
 
 /**
  * Opens a session with a node: connection, host key, log-in, SFTP.
@@ -60,9 +63,9 @@ export class SftpSession implements RemoteFiles {
   }
 
   async list(directory: string): Promise<RemoteEntry[] | undefined> {
-    const entries = await this.#ask<Listed[]>((done) => {
-      this.#sftp.readdir(directory, done);
-    }).catch(this.#unless(sftpStatus.noSuchFile, 'list', directory));
+    const entries = await this.#entriesOf(directory).catch(
+      this.#unless(sftpStatus.noSuchFile, 'list', directory),
+    );
     return entries?.map(({ filename, longname, attrs }) => ({
       name: filename,
       kind: kindOf(attrs.mode, longname),
@@ -76,25 +79,21 @@ export class SftpSession implements RemoteFiles {
     }).catch(this.#unless(sftpStatus.noSuchFile, 'read', path));
     if (handle === undefined) return undefined;
 
-    try {
-      const parts: Buffer[] = [];
-      for (let length = 0; length < limit;) {
-        const wanted = Math.min(readChunk, limit - length);
-        const part = await this.#ask<Buffer>((done) => {
-          this.#sftp.read(handle, Buffer.alloc(wanted), 0, wanted, length, (error, count, data) => {
-            done(error, error === undefined ? data.subarray(0, count) : undefined);
-          });
+    const pieces = piecesOf(limit).map(({ start, length }) =>
+      this.#ask<Buffer>((done) => {
+        this.#sftp.read(handle, Buffer.alloc(length), 0, length, start, (error, count, data) => {
+          done(error, error === undefined ? data.subarray(0, count) : undefined);
         });
-        if (part.length === 0) break;
-        parts.push(part);
-        length += part.length;
-      }
-      return Buffer.concat(parts);
-    } catch (error) {
+      }),
+    );
+    this.#closeUnheard(handle);
+    const parts = await Promise.all(pieces).catch((error: unknown) => {
       throw this.#classify('read', path, error);
-    } finally {
-      await this.#closeQuietly(handle);
-    }
+    });
+    // Of a file on a disk a server gives all that is asked for, up to the end of the file (section 6.4): a short part
+    // is the last one.
+    const last = parts.findIndex((part) => part.length < pieceLength);
+    return Buffer.concat(last === -1 ? parts : parts.slice(0, last + 1));
   }
 
   async create(path: string, content: Buffer): Promise<void> {
@@ -103,21 +102,21 @@ export class SftpSession implements RemoteFiles {
       const handle = await this.#ask<Buffer>((done) => {
         this.#sftp.open(path, 'wx', done);
       });
-      try {
-        await this.#ask((done) => {
-          this.#sftp.write(handle, content, 0, content.length, 0, done);
-        });
+      // Requests about one handle are carried out in the order in which they come: none waits for the one before.
+      await Promise.all([
+        ...piecesOf(content.length).map(({ start, length }) =>
+          this.#ask((done) => {
+            this.#sftp.write(handle, content, start, length, start, done);
+          }),
+        ),
         // On disk before it is renamed over the old file, so that a power cut leaves one or the other.
-        await this.#askIfOffered((done) => {
+        this.#askIfOffered((done) => {
           this.#sftp.ext_openssh_fsync(handle, done);
-        });
-      } catch (error) {
-        await this.#closeQuietly(handle);
-        throw error;
-      }
-      await this.#ask((done) => {
-        this.#sftp.close(handle, done);
-      });
+        }),
+        this.#ask((done) => {
+          this.#sftp.close(handle, done);
+        }),
+      ]);
     } catch (error) {
       if (sftpStatusOf(error) === sftpStatus.failure && (await this.#lacksSpace(path, content.length))) {
         throw diskFullError('write', path, error);
@@ -222,8 +221,33 @@ export class SftpSession implements RemoteFiles {
     return lacks;
   }
 
-  async #closeQuietly(handle: Buffer): Promise<void> {
-    await this.#ask((done) => {
+  async #entriesOf(directory: string): Promise<Listed[]> {
+    const handle = await this.#ask<Buffer>((done) => {
+      this.#sftp.opendir(directory, done);
+    });
+    const page = (): Promise<Listed[] | undefined> =>
+      this.#ask<Listed[]>((done) => {
+        this.#sftp.readdir(handle, done);
+      }).catch((error: unknown) => {
+        if (sftpStatusOf(error) === sftpStatus.endOfFile) return undefined;
+        throw error;
+      });
+    try {
+      const entries: Listed[] = [];
+      for (;;) {
+        // Two at a time: most directories fit into the first, and the second then says that this was all.
+        const pages = await Promise.all([page(), page()]);
+        entries.push(...pages.flatMap((listed) => listed ?? []));
+        if (pages.includes(undefined)) return entries;
+      }
+    } finally {
+      this.#closeUnheard(handle);
+    }
+  }
+
+  /** Closes a handle from which nothing more is wanted: the answer is not waited for. */
+  #closeUnheard(handle: Buffer): void {
+    void this.#ask((done) => {
       this.#sftp.close(handle, done);
     }).catch(() => undefined);
   }
@@ -316,6 +340,14 @@ interface FileSystem {
   readonly f_frsize: number | bigint;
   readonly f_files: number | bigint;
   readonly f_favail: number | bigint;
+}
+
+/** `length` bytes from 0, piece by piece. */
+function piecesOf(length: number): { readonly start: number; readonly length: number }[] {
+  return Array.from({ length: Math.ceil(length / pieceLength) }, (_, index) => {
+    const start = index * pieceLength;
+    return { start, length: Math.min(pieceLength, length - start) };
+  });
 }
 
 /** By the type bits of the mode, or by the first letter of the long name where a server sends no mode. */

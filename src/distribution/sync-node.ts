@@ -41,7 +41,8 @@ export interface SyncResult {
  * files at every pull.
  */
 const replacePauses = [50, 200, 500];
-const defaultParallel = 16;
+/** As many as OpenSSH's own sftp leaves unanswered: over a long wire the time is spent waiting for the first of them. */
+const defaultParallel = 64;
 
 /**
  * Brings a node to the desired state: reads everything, writes what is new or differs, then removes what is stale. At
