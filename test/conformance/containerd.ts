@@ -103,8 +103,9 @@ function ctr(
   env: Readonly<Record<string, string>>,
 ): Promise<PullOutcome> {
   return new Promise((resolve) => {
-    // Nothing of the caller's environment: its proxy settings and certificates are not for these pulls.
-    const options = { env: { PATH: process.env['PATH'], ...env }, timeout: pullTimeout };
+    // Nothing of the caller's environment: its proxy settings and certificates are not for these pulls. One thread is
+    // enough for a pull, and many pulls run at once.
+    const options = { env: { PATH: process.env['PATH'], GOMAXPROCS: '1', ...env }, timeout: pullTimeout };
     execFile(programs.ctr, args, options, (error, stdout, stderr) => {
       resolve({ succeeded: error === null, output: stdout + stderr });
     });

@@ -17,14 +17,6 @@ export interface DockerRegistryOptions {
   readonly tls?: { readonly certificate: string; readonly key: string };
 }
 
-/** One line of a registry's access log. */
-export interface AccessLogLine {
-  readonly method: string;
-  /** Path and query. */
-  readonly target: string;
-  readonly status: number;
-}
-
 export class DockerRegistry {
   readonly port: number;
   readonly #process: ServerProcess;
@@ -80,13 +72,14 @@ export class DockerRegistry {
     }
   }
 
-  /** What was asked of it for a repository since it started, in the order of its answers. */
-  async accessLog(repository: string): Promise<AccessLogLine[]> {
+  /** What pullers asked of it below a repository or namespace, or at all, in the order of its answers. */
+  async accessLog(below = ''): Promise<string[]> {
     const text = await readFile(this.#log, 'utf8');
     // Common log format: … "GET /v2/… HTTP/1.1" 200 …
     return [...text.matchAll(/"([A-Z]+) (\S+) HTTP\/[\d.]+" (\d{3}) /g)]
-      .map(([, method = '', target = '', status = '']) => ({ method, target, status: Number(status) }))
-      .filter(({ target }) => target.startsWith(`/v2/${repository}/`));
+      .filter(([, method]) => method === 'GET' || method === 'HEAD')
+      .filter(([, , target = '']) => target.startsWith(`/v2/${below}`))
+      .map(([, method = '', target = '', status = '']) => `${method} ${target} ${status}`);
   }
 
   async stop(): Promise<void> {

@@ -28,25 +28,37 @@ export interface PullTrace {
   readonly failures: readonly string[];
 }
 
-/** How versions of containerd differ in what they make of `http://…` with `skip_verify`. */
-export type InsecureMeaning =
-  /** Plain HTTP and nothing else: 1.6. */
-  | 'plain-http'
-  /** Unverified TLS, and plain HTTP where the port does not speak TLS: 1.7 and later. */
-  | 'any-tls-then-http';
+/** Where versions of containerd differ in how they use one and the same list of endpoints. */
+export interface ContainerdBehaviour {
+  /**
+   * What `http://…` with `skip_verify` means. `plain-http`: that and nothing else. `any-tls-then-http`: unverified TLS, and
+   * plain HTTP where the port does not speak TLS.
+   */
+  readonly insecure: 'plain-http' | 'any-tls-then-http';
+  /** The last endpoint is asked a second time when it answers with a server error. */
+  readonly asksLastAgain: boolean;
+}
 
-export function insecureMeaning(series: string): InsecureMeaning {
-  return series === '1.6' ? 'plain-http' : 'any-tls-then-http';
+/** @param series `1.6`, `1.7`, `2.1`, … */
+export function behaviourOf(series: string): ContainerdBehaviour {
+  return {
+    insecure: series === '1.6' ? 'plain-http' : 'any-tls-then-http',
+    asksLastAgain: !series.startsWith('1.'),
+  };
 }
 
 /** Predicts what the pull of a case comes to by its plan. */
-export function predictPull(pullCase: PullCase, plan: PullPlan, meaning: InsecureMeaning): PullTrace {
+export function predictPull(pullCase: PullCase, plan: PullPlan, behaviour: ContainerdBehaviour): PullTrace {
   const { image } = pullCase;
   const endpoints =
     plan.endpoints.length > 0 || !plan.sourceBlocked ? plan.endpoints : nowhere(image.repository);
   const manifests: Seen[] = [];
 
-  const resolver = new Client(pullCase, meaning);
+  // Credentials and insecure registries are told to a node in the file of the registry, and without mirrors there is none.
+  const told = plan.sourceBlocked || endpoints.some(({ role }) => role === 'mirror');
+  const world = told ? pullCase : { ...pullCase, auths: {}, insecureRegistries: [] };
+
+  const resolver = new Client(world, behaviour);
   const root =
     image.digest === undefined
       ? resolver.ask(
@@ -58,7 +70,7 @@ export function predictPull(pullCase: PullCase, plan: PullPlan, meaning: Insecur
         resolver.ask(endpoints, { method: 'HEAD', kind: 'blobs', name: image.digest }, manifests));
   if (root === undefined) return trace(false, manifests, []);
 
-  const fetcher = new Client(pullCase, meaning);
+  const fetcher = new Client(world, behaviour);
   const sources = endpoints.filter(({ pull }) => pull);
   for (const { digest } of root.manifests) {
     const found = fetcher.ask(sources, { method: 'GET', kind: 'manifests', name: digest }, manifests);
@@ -126,13 +138,13 @@ interface Question {
 /** One client of all endpoints: containerd makes one to resolve, and one to fetch. */
 class Client {
   readonly #pullCase: PullCase;
-  readonly #meaning: InsecureMeaning;
+  readonly #behaviour: ContainerdBehaviour;
   /** Endpoints that turned out to speak plain HTTP on their port; they are not asked for TLS again. */
   readonly #plain = new Set<Endpoint>();
 
-  constructor(pullCase: PullCase, meaning: InsecureMeaning) {
+  constructor(pullCase: PullCase, behaviour: ContainerdBehaviour) {
     this.#pullCase = pullCase;
-    this.#meaning = meaning;
+    this.#behaviour = behaviour;
   }
 
   /** Asks one endpoint after the other until one has it; all that happens is added to `seen`. */
@@ -145,22 +157,24 @@ class Client {
       const authorization = expectedAuthorization(this.#pullCase, endpoint);
       const found = held(this.#pullCase.holdings, repository, question);
       const status = statusOf(reached.listener, authorization, found);
-      seen.push({
+      const request: Seen = {
         kind: 'request',
         at: reached.at,
         method,
         target: `/v2/${pathOf(repository)}/${kind}/${name}${this.#namespaceQuery(repository)}`,
         authorization,
         status,
-      });
+      };
+      seen.push(request);
       if (status === 200) return found;
+      if (status >= 500 && endpoint === endpoints.at(-1) && this.#behaviour.asksLastAgain) seen.push(request);
     }
     return undefined;
   }
 
   #reach(endpoint: Endpoint, seen: Seen[]): { readonly at: string; readonly listener: Listener } | undefined {
     if (!isInsecure(this.#pullCase, endpoint)) return this.#connect(endpoint, 'https', ['tls'], seen);
-    if (this.#meaning === 'plain-http' || this.#plain.has(endpoint)) {
+    if (this.#behaviour.insecure === 'plain-http' || this.#plain.has(endpoint)) {
       return this.#connect(endpoint, 'http', ['http'], seen);
     }
     const overTls = this.#connect(endpoint, 'https', ['tls', 'untrusted'], seen);
@@ -227,12 +241,18 @@ function isInsecure(pullCase: PullCase, endpoint: Endpoint): boolean {
  * what renders the header, which is what this is compared with.
  */
 function expectedAuthorization(pullCase: PullCase, endpoint: Endpoint): string | undefined {
-  const segments = formatReference(locationOf(pullCase, endpoint)).split('/');
+  const byAddress = new Map(Object.entries(pullCase.auths).map(([key, value]) => [withApiHost(key), value]));
+  const segments = withApiHost(formatReference(locationOf(pullCase, endpoint))).split('/');
   for (let length = segments.length; length > 0; length -= 1) {
-    const credential = pullCase.auths[segments.slice(0, length).join('/')];
+    const credential = byAddress.get(segments.slice(0, length).join('/'));
     if (credential !== undefined) return `Basic ${Buffer.from(credential).toString('base64')}`;
   }
   return undefined;
+}
+
+/** docker.io and its API host share their accounts. */
+function withApiHost(location: string): string {
+  return location.replace(/^docker\.io(?=\/|$)/, 'registry-1.docker.io');
 }
 
 /** Registry and prefix: what of an endpoint's repository is not the image's own path. */

@@ -86,6 +86,16 @@ export class PullSite {
     return { succeeded, output, seen: await this.#front.close(id) };
   }
 
+  /** For each docker-registry, in no order: what the front handed on to it, and what its own access log says. */
+  async accessLogs(): Promise<{ readonly forwarded: string[]; readonly logged: string[] }[]> {
+    return Promise.all(
+      this.registries.map(async (registry) => ({
+        forwarded: this.#front.forwardedTo(registry).sort(),
+        logged: (await registry.accessLog()).sort(),
+      })),
+    );
+  }
+
   containerd(series: string): Containerd {
     const found = this.#containerds.find(({ programs }) => programs.series === series);
     if (found === undefined) throw new Error(`no containerd ${series} was started`);

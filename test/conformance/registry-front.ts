@@ -70,8 +70,11 @@ interface Connection {
 export class RegistryFront {
   readonly #backends: readonly Backend[];
   readonly #pulls = new Map<string, Pull>();
+  readonly #ended = new Set<string>();
   readonly #connections = new WeakMap<Duplex, Connection>();
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  readonly #sockets = new Set<Duplex>();
+  readonly #forwarded: string[] = [];
   readonly #trusted: CertificateAuthority;
   readonly #untrusted: CertificateAuthority;
   /** Speaks HTTP inside the tunnels. */
@@ -92,10 +95,14 @@ export class RegistryFront {
     this.#backends = backends;
     this.#trusted = trusted;
     this.#untrusted = untrusted;
-    this.#inner.on('clientError', (_error, socket) => {
+    this.#inner.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       // What is no request in plain HTTP is a TLS greeting; servers answer it in plain HTTP.
-      this.#connections.get(socket)?.fail?.();
+      if (error.code?.startsWith('HPE_') === true) this.#connections.get(socket)?.fail?.();
       socket.end('HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+    });
+    this.#proxy.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
     });
     this.#proxy.on('connect', (message: IncomingMessage, socket: Duplex) => {
       void this.#openTunnel(message, socket);
@@ -140,21 +147,28 @@ export class RegistryFront {
       }),
     );
     this.#pulls.delete(id);
+    this.#ended.add(id);
     return pull.seen.filter((seen) => seen !== undefined);
   }
 
   async stop(): Promise<void> {
     this.#agent.destroy();
-    this.#proxy.closeAllConnections();
     const closed = once(this.#proxy, 'close');
     this.#proxy.close();
+    for (const socket of this.#sockets) socket.destroy();
     await closed;
+  }
+
+  /** What was handed on to a docker-registry since the start, as its access log should have it: `GET /v2/… 200`. */
+  forwardedTo(backend: Backend): string[] {
+    const prefix = `${backend.port} `;
+    return this.#forwarded.flatMap((line) => (line.startsWith(prefix) ? [line.slice(prefix.length)] : []));
   }
 
   /** Where the images of a pretended host are: a docker-registry, and the namespace of the host in it. */
   placeOf(host: string, port: number): { readonly backend: Backend; readonly namespace: string } {
     const namespace = `${host}_${port}`;
-    const sum = [...namespace].reduce((total, character) => total + character.charCodeAt(0), 0);
+    const sum = Array.from(namespace).reduce((total, character) => total + character.charCodeAt(0), 0);
     const backend = this.#backends[sum % this.#backends.length];
     if (backend === undefined) throw new Error('a front needs a docker-registry behind it');
     return { backend, namespace };
@@ -162,6 +176,11 @@ export class RegistryFront {
 
   async #openTunnel(message: IncomingMessage, socket: Duplex): Promise<void> {
     const pull = this.#pullOf(message);
+    if (pull === undefined) {
+      // Opened by a puller that has ended, for a request that it then did not make.
+      socket.destroy();
+      return;
+    }
     const [host = '', port = ''] = (message.url ?? '').split(':');
     const listener = pull.world.listener(host, Number(port));
     if (listener.speaks === 'closed') {
@@ -186,11 +205,14 @@ export class RegistryFront {
     const authority = listener.speaks === 'tls' ? this.#trusted : this.#untrusted;
     const secureContext = await authority.contextFor(host);
     socket.write(established);
-    const secure = new TLSSocket(socket as ConstructorParameters<typeof TLSSocket>[0], {
+    const secure = new TLSSocket(socket, {
       isServer: true,
       secureContext,
     });
-    secure.on('error', fail);
+    secure.on('error', (error: NodeJS.ErrnoException) => {
+      // An alert of the puller. A connection that it opened for a second request and then did not need is no failure.
+      if (error.code?.startsWith('ERR_SSL_') === true) fail();
+    });
     this.#connections.set(secure, { ...connection, scheme: 'https' });
     this.#inner.emit('connection', secure);
   }
@@ -198,6 +220,7 @@ export class RegistryFront {
   /** Plain HTTP through a proxy: the whole address stands in the request line. */
   #answerAbsolute(message: IncomingMessage, response: ServerResponse): void {
     const pull = this.#pullOf(message);
+    if (pull === undefined) throw new Error(`a request for ${message.url ?? ''} after the end of its pull`);
     const url = new URL(message.url ?? '');
     const port = Number(url.port || '80');
     const listener = pull.world.listener(url.hostname, port);
@@ -238,12 +261,13 @@ export class RegistryFront {
       response.writeHead(status, { 'content-length': 0 }).end();
       return;
     }
+    const path = `/v2/${namespace}/${target.slice('/v2/'.length)}`;
     const onward = request({
       agent: this.#agent,
       host: '127.0.0.1',
       port: backend.port,
       method,
-      path: `/v2/${namespace}/${target.slice('/v2/'.length)}`,
+      path,
       headers: { accept: message.headers.accept ?? '*/*' },
     });
     onward.once('error', (error) => {
@@ -252,19 +276,23 @@ export class RegistryFront {
     onward.once('response', (answer) => {
       const { statusCode = 500, headers } = answer;
       note(statusCode);
+      this.#forwarded.push(`${backend.port} ${method} ${path} ${statusCode}`);
       response.writeHead(statusCode, headers);
       answer.pipe(response);
     });
     onward.end();
   }
 
-  #pullOf(message: IncomingMessage): Pull {
+  /** `undefined` when the pull has ended. */
+  #pullOf(message: IncomingMessage): Pull | undefined {
     const given = message.headers['proxy-authorization'] ?? '';
     const [id = ''] = Buffer.from(given.replace(/^Basic /, ''), 'base64')
       .toString()
       .split(':');
     const pull = this.#pulls.get(id);
-    if (pull === undefined) throw new Error(`a request for ${message.url ?? ''} belongs to no pull`);
+    if (pull === undefined && !this.#ended.has(id)) {
+      throw new Error(`a request for ${message.url ?? ''} belongs to no pull`);
+    }
     return pull;
   }
 }
