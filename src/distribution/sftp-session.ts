@@ -174,7 +174,11 @@ export class SftpSession implements RemoteFiles {
     );
   }
 
-  /** For servers without posix-rename, whose plain rename refuses to go over a file. */
+  /**
+   * For servers without posix-rename, whose plain rename refuses to go over a file. The old file is removed and the new
+   * one renamed by requests sent together: it is away for as long as the server takes between the two, and not for a
+   * round trip.
+   */
   async #renameInSteps(from: string, to: string): Promise<void> {
     const rename = (): Promise<unknown> =>
       this.#ask((done) => {
@@ -185,8 +189,10 @@ export class SftpSession implements RemoteFiles {
     } catch (error) {
       const status = sftpStatusOf(error);
       if (status === undefined || status === sftpStatus.noSuchFile) throw error;
-      if (!(await this.remove(to))) throw error;
-      await rename();
+      const [removed, renamed] = await Promise.allSettled([this.remove(to), rename()]);
+      if (renamed.status === 'fulfilled') return;
+      // What kept the old file from going tells more than that it is still there.
+      throw removed.status === 'rejected' ? removed.reason : renamed.reason;
     }
   }
 

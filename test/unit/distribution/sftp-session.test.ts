@@ -96,6 +96,20 @@ describe('a server without extensions', () => {
     expect(calls).toEqual(['ext_openssh_rename', 'rename', 'unlink', 'rename']);
   });
 
+  it('that keeps the old file, or the new one, where it is tells why', async () => {
+    const denied = Object.assign(new Error('Permission denied'), { code: 3 });
+    const refuse = (...given: unknown[]): void => {
+      (given.at(-1) as Callback)(denied);
+    };
+    const steps = { ext_openssh_rename: notOffered, rename: fail };
+    const { session: kept } = sessionWith({ ...steps, unlink: refuse });
+    await expect(kept.replace('/C:/k/new', '/C:/k/old')).rejects.toMatchObject({ class: 'permission' });
+    const { session: stuck } = sessionWith(steps);
+    await expect(stuck.replace('/C:/k/new', '/C:/k/old')).rejects.toMatchObject({
+      message: 'could not replace C:\\k\\old (Failure)',
+    });
+  });
+
   it('is not asked to flush', async () => {
     const { session, calls } = sessionWith({ ext_openssh_fsync: notOffered });
     await session.create('/C:/k/new', Buffer.from('x'));
