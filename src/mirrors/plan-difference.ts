@@ -80,7 +80,7 @@ function linuxAlone(endpoint: Endpoint, windows: PullPlan): PlanDifference[] {
   if (misnamed || origin === undefined) return [];
   return [
     {
-      message: `Linux asks ${formatReference(endpoint.repository)}, which never reaches Windows (a wildcard source, a Linux-only set, or a mirror left out)`,
+      message: `Linux asks ${formatReference(endpoint.repository)}, which never reaches Windows (a wildcard source, a Linux-only set, a mirror left out, or a registry that Windows cannot name a directory after)`,
       origin,
     },
   ];

@@ -13,29 +13,33 @@ export interface DockerRegistryOptions {
   /** An existing folder for its files. */
   readonly scratch: string;
   readonly name: string;
+  /** Default: a free port of 127.0.0.1. */
+  readonly address?: { readonly host: string; readonly port: number };
   /** PEM files; without them it speaks plain HTTP. */
   readonly tls?: { readonly certificate: string; readonly key: string };
 }
 
 export class DockerRegistry {
+  readonly host: string;
   readonly port: number;
   readonly #process: ServerProcess;
   readonly #log: string;
   readonly #tls: boolean;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 8 });
 
-  private constructor(port: number, process: ServerProcess, log: string, tls: boolean) {
+  private constructor(host: string, port: number, process: ServerProcess, log: string, tls: boolean) {
+    this.host = host;
     this.port = port;
     this.#process = process;
     this.#log = log;
     this.#tls = tls;
   }
 
-  static async start({ scratch, name, tls }: DockerRegistryOptions): Promise<DockerRegistry> {
+  static async start({ scratch, name, address, tls }: DockerRegistryOptions): Promise<DockerRegistry> {
     const program = requireProgram('docker-registry', 'docker-registry');
     const folder = join(scratch, name);
     await mkdir(folder);
-    const port = await freePort();
+    const { host, port } = address ?? { host: '127.0.0.1', port: await freePort() };
     const config = join(folder, 'config.yml');
     await writeFile(
       config,
@@ -43,7 +47,7 @@ export class DockerRegistry {
         version: 0.1,
         log: { level: 'error', accesslog: { disabled: false } },
         storage: { inmemory: {} },
-        http: { addr: `127.0.0.1:${port}`, ...(tls && { tls }) },
+        http: { addr: `${host}:${port}`, ...(tls && { tls }) },
       }),
     );
     const logFile = join(folder, 'log');
@@ -53,9 +57,9 @@ export class DockerRegistry {
       args: ['serve', config],
       env: { PATH: globalThis.process.env['PATH'], OTEL_TRACES_EXPORTER: 'none' },
       logFile,
-      isReady: () => acceptsConnections(port),
+      isReady: () => acceptsConnections(host, port),
     });
-    return new DockerRegistry(port, process, logFile, tls !== undefined);
+    return new DockerRegistry(host, port, process, logFile, tls !== undefined);
   }
 
   /** Puts an image under a repository, by tag where one is given, else by its digest alone. */
@@ -97,7 +101,7 @@ export class DockerRegistry {
   /** Resolves to the `Location` of the answer. */
   #send(method: string, path: string, body?: Buffer, contentType?: string): Promise<string> {
     const options: RequestOptions = {
-      host: '127.0.0.1',
+      host: this.host,
       port: this.port,
       method,
       path,
@@ -134,9 +138,9 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-function acceptsConnections(port: number): Promise<boolean> {
+function acceptsConnections(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
+    const socket = connect(port, host);
     socket.once('connect', () => {
       socket.destroy();
       resolve(true);

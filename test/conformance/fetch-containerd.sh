@@ -18,6 +18,13 @@ mkdir -p "$own"/lists/partial "$own"/archives/partial
 exec 9>"$own/lock"
 flock 9
 
+# A suite moves by the day, not by the minute.
+is_fresh() { [ -n "$(find "$own/updated" -mmin -720 2>/dev/null)" ]; }
+if is_fresh && current=$(cat "$own/current" 2>/dev/null) && [ -x "$current/containerd" ]; then
+  echo "$current"
+  exit
+fi
+
 codename=$(. /etc/os-release && echo "${VERSION_CODENAME:?}")
 mirror=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' |
   awk -v codename="$codename" '$1 == codename { print $2; exit }')
@@ -46,8 +53,7 @@ update() {
   touch "$own/updated"
 }
 
-# A suite moves by the day, not by the minute.
-[ -n "$(find "$own/updated" -mmin -720 2>/dev/null)" ] || update
+is_fresh || update
 
 version=$(apt-cache "${options[@]}" policy containerd | awk '$1 == "Candidate:" { print $2 }')
 case $version in
@@ -67,4 +73,4 @@ if [ ! -x "$folder/usr/bin/containerd" ]; then
   mv "$folder.unpacking" "$folder"
   rm -f "$own"/archives/*.deb
 fi
-echo "$folder/usr/bin"
+echo "$folder/usr/bin" | tee "$own/current"

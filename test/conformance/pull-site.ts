@@ -1,6 +1,5 @@
 /** Everything that a pull needs, started once: every containerd version, the registries, and the front before them. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hostsFileName } from '../../src/hosts/desired-state.js';
 import { parsePullSecret } from '../../src/hosts/pull-secret.js';
@@ -13,6 +12,7 @@ import { Containerd } from './containerd.js';
 import type { ContainerdPrograms } from './containerd-versions.js';
 import { DockerRegistry } from './docker-registry.js';
 import { addressOf, listenerOf, type Holding, type PullCase } from './pull-case.js';
+import { makeScratchFolder } from './scratch-folder.js';
 import { RegistryFront, type Seen } from './registry-front.js';
 
 export interface ObservedPull {
@@ -48,8 +48,7 @@ export class PullSite {
   }
 
   static async start(versions: readonly ContainerdPrograms[]): Promise<PullSite> {
-    // A socket's path has to be short.
-    const scratch = await mkdtemp(join(tmpdir(), 'mirrorgate-'));
+    const scratch = await makeScratchFolder();
     const started: { stop(): Promise<void> }[] = [];
     const keep = <Server extends { stop(): Promise<void> }>(server: Server): Server => {
       started.push(server);

@@ -78,6 +78,14 @@ describe('a Windows node', () => {
     expect(windows(never, 'q.io/a', { naming: 'omit' })).toEqual([]);
   });
 
+  it('goes to the source alone, forbidden or not, when Windows cannot have the directory of its registry', () => {
+    const never = [idms('d', [['aux.example.com', ['m.io'], 'NeverContactSource']])];
+    expect(windows(never, 'aux.example.com/a')).toEqual(['aux.example.com/a source resolve pull']);
+    expect(windowsPullPlan(indexMirrorSets(never), image('aux.example.com/a'), options).sourceBlocked).toBe(
+      false,
+    );
+  });
+
   it('asks Docker Hub under its name, mirrors by the repository path with library', () => {
     expect(windows([idms('h', [['docker.io', ['harbor.local/docker.io']]])], 'nginx')).toEqual([
       'harbor.local/docker.io/library/nginx mirror pull',
