@@ -17,8 +17,8 @@ const files = registries.map((registry) => ({
 const seen = { reads: 0, missing: [], empty: 0, half: 0, backwards: 0, revisions: new Set() };
 
 /** How long to read at a stretch, and to leave the processor to others then, in milliseconds. */
-const stretch = 10;
-const pause = 5;
+const stretch = 5;
+const pause = 15;
 
 function readOnce(file) {
   seen.reads += 1;

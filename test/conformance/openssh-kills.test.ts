@@ -84,7 +84,7 @@ async function durations(
 }
 
 describe('a server that is killed at random moments of a run', () => {
-  it(`leaves whole files at every moment, and the next run leaves nothing over (seed ${seed})`, async () => {
+  it(`leaves whole files at every moment, and the next run leaves nothing over (MIRRORGATE_SEED=${seed})`, async () => {
     const random = seededRandom(seed);
     const server = await site.start('server');
     const target = site.target(server);

@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Fleet, type FleetOptions } from '../../src/distribution/fleet.js';
 import type { FleetEvent } from '../../src/distribution/fleet-event.js';
 import { openOverSftp } from '../../src/distribution/open-node.js';
-import type { SessionOptions } from '../../src/distribution/sftp-session.js';
 import type { TargetNode } from '../../src/distribution/target-node.js';
 import type { DesiredState } from '../../src/hosts/desired-state.js';
 import { desiredState } from '../unit/distribution/desired.js';
@@ -20,9 +19,9 @@ beforeEach(() => {
 });
 afterEach(() => site.close());
 
-function startFleet(options: Partial<FleetOptions> = {}, session: SessionOptions = {}): Fleet {
+function startFleet(options: Partial<FleetOptions> = {}): Fleet {
   const fleet = new Fleet({
-    open: openOverSftp(site.hostKeys, session),
+    open: openOverSftp(site.hostKeys),
     observe: (event) => events.push(event),
     ...options,
   });
@@ -48,7 +47,7 @@ const names = (count: number): string[] => Array.from({ length: count }, (_, ind
 describe('a server that turns most connections away (MaxStartups)', () => {
   const seed = chosenSeed();
 
-  it(`gets every node behind it in sync, by waiting and trying again (seed ${seed})`, async () => {
+  it(`gets every node behind it in sync, by waiting and trying again (MIRRORGATE_SEED=${seed})`, async () => {
     const server = await site.start('server', { settings: ['MaxStartups 2:100:4'] });
     const nodes = names(30).map((name) => site.target(server, name));
     const fleet = startFleet({
@@ -146,12 +145,16 @@ describe('a wire on which nothing passes any more', () => {
       ...TargetNode[],
     ];
     const stalled = { ...slow, port: link.port };
-    const fleet = startFleet({ concurrency: 2 }, { readyTimeout: 500, requestTimeout: 500 });
-    fleet.setNodes([stalled, ...others]);
-    fleet.setDesired(old);
-    await fleet.whenSettled();
+    for (const node of [stalled, ...others]) await site.sync(node, old);
+    const impatient = openOverSftp(site.hostKeys, { readyTimeout: 500, requestTimeout: 500 });
+    const patient = openOverSftp(site.hostKeys);
+    const fleet = startFleet({
+      concurrency: 2,
+      open: (node, options) => (node.name === stalled.name ? impatient : patient)(node, options),
+    });
 
     link.stallAfter(bytes);
+    fleet.setNodes([stalled, ...others]);
     fleet.setDesired(desired);
     const { nodes } = await fleet.whenSettled();
     expect(nodes.map(({ state }) => state)).toEqual(['failed', ...others.map(() => 'synced')]);
@@ -166,8 +169,7 @@ describe('a wire on which nothing passes any more', () => {
     }
 
     link.stallAfter(Infinity);
-    fleet.syncNow(stalled.name);
-    await fleet.whenSettled();
+    await site.sync(stalled, desired);
     expect(treeOf(stalled.root)).toEqual(filesOf(desired));
   });
 });

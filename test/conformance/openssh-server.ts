@@ -1,11 +1,12 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { descendantsOf, killNow, whenGone } from './process-tree.js';
+import { requireProgram } from './program.js';
 import { makeSshKeyFile, type SshKeyFile } from './ssh-key-files.js';
 
 export interface OpenSshServerOptions {
@@ -56,7 +57,7 @@ const attempts = 5;
  * @throws Error that names the Debian package when sshd is missing, or shows sshd's own words when it does not start
  */
 export async function startOpenSshServer(options: OpenSshServerOptions): Promise<OpenSshServer> {
-  const binary = findSshd();
+  const binary = requireProgram('sshd', 'openssh-server');
   if (options.username !== undefined && process.getuid?.() !== 0)
     throw new Error(`to let ${options.username} log in, sshd must be started by root`);
   mkdirSync(options.directory, { recursive: true });
@@ -175,13 +176,6 @@ class RunningServer implements OpenSshServer {
       await sleep(5);
     }
   }
-}
-
-function findSshd(): string {
-  const folders = ['/usr/sbin', '/usr/local/sbin', ...(process.env['PATH'] ?? '').split(':')];
-  const found = folders.map((folder) => join(folder, 'sshd')).find((path) => existsSync(path));
-  if (found === undefined) throw new Error('sshd is missing: install the Debian package openssh-server');
-  return found;
 }
 
 /** OpenSSH 9.8 and later turn away addresses from which log-ins failed: in these tests that is everybody. */

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { requireProgram } from './program.js';
 
 export interface SshKeyFileOptions {
   readonly type: 'ed25519' | 'ecdsa' | 'rsa';
@@ -41,12 +42,6 @@ export function hashKnownHosts(path: string): void {
 }
 
 function sshKeygen(...parameters: readonly string[]): string {
-  try {
-    return execFileSync('ssh-keygen', parameters, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-  } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw missing
-      ? new Error('ssh-keygen is missing: install the Debian package openssh-client', { cause: error })
-      : error;
-  }
+  const program = requireProgram('ssh-keygen', 'openssh-client');
+  return execFileSync(program, parameters, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
