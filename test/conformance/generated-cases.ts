@@ -9,7 +9,7 @@ import { indexMirrorSets } from '../../src/mirrors/mirror-set-index.js';
 import { validEntries, type MirrorSet } from '../../src/mirrors/mirror-set.js';
 import { linuxPullPlan, windowsPullPlan } from '../../src/mirrors/pull-plan.js';
 import { formatReference, registryOf, type Reference } from '../../src/mirrors/reference.js';
-import type { ViewOptions } from '../../src/mirrors/registry-view.js';
+import { hasRealMirror, type ViewOptions } from '../../src/mirrors/registry-view.js';
 import { clusters, mirrors, remainders, sources } from '../unit/arbitraries.js';
 import { addressOf, type Holding, type PullCase } from './pull-case.js';
 import type { Listener } from './registry-front.js';
@@ -29,14 +29,17 @@ const views: fc.Arbitrary<ViewOptions> = fc.record({
 
 /** What a registry, found by its place in a list, does and holds. */
 const states = fc.record({
-  holds: fc.constantFrom('nothing', 'nothing', 'nothing', 'image', 'image', 'other'),
-  is: fc.constantFrom('well', 'well', 'well', 'well', 'down', 'ill', 'private', 'unreadable'),
+  holds: fc.constantFrom('nothing', 'nothing', 'image', 'image', 'image', 'other'),
+  is: fc.oneof(
+    { weight: 7, arbitrary: fc.constant('well' as const) },
+    { weight: 3, arbitrary: fc.constantFrom('down', 'ill', 'private', 'unreadable') },
+  ),
   authSegments: fc.option(fc.nat({ max: 2 }), { freq: 2, nil: undefined }),
   insecure: fc.integer({ min: 0, max: 9 }).map((roll) => roll === 0),
 });
 
 const drawings = fc.record({
-  sets: clusters.filter((sets) => sets.some((set) => validEntries(set).length > 0)),
+  sets: clusters.filter((sets) => mirroredSources(sets).length > 0),
   /** Which of the sources the image is below, or a source of its own. */
   below: fc.option(fc.nat(), { freq: 9, nil: undefined }),
   stranger: sources,
@@ -123,11 +126,18 @@ function listener(
 }
 
 function imageRepository({ sets, below, stranger, remainder }: Drawing): Reference {
-  const named = sets.flatMap(validEntries).flatMap(({ source }) => (source.wildcard ? [] : [source]));
-  const source = (below === undefined ? undefined : named[below % Math.max(1, named.length)]) ?? stranger;
+  const mirrored = mirroredSources(sets);
+  const source = (below === undefined ? undefined : mirrored[below % mirrored.length]) ?? stranger;
   // The source itself, where it is a repository, in half of the cases.
   const itself = source.path.length > 0 && remainder.length === 1;
   return { ...source, path: itself ? source.path : [...source.path, ...remainder] };
+}
+
+function mirroredSources(sets: readonly MirrorSet[]): Reference[] {
+  return sets
+    .flatMap(validEntries)
+    .filter((entry) => !entry.source.wildcard && hasRealMirror(entry))
+    .map(({ source }) => source);
 }
 
 /** Every repository that a node of either system could ask, and one that none does. */
