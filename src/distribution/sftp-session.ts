@@ -1,14 +1,8 @@
 import type { SFTPWrapper } from 'ssh2';
 import type { HostKeyStore } from './host-key-store.js';
-import {
-  connectionError,
-  diskFullError,
-  fileError,
-  sftpStatus,
-  sftpStatusOf,
-  unreachableError,
-} from './node-error.js';
+import { connectionError, diskFullError, fileError, sftpStatus, sftpStatusOf } from './node-error.js';
 import type { RemoteEntry, RemoteFiles } from './remote-files.js';
+import { SftpRequests } from './sftp-requests.js';
 import { connect, type ConnectOptions, type SshConnection } from './ssh-connection.js';
 import type { TargetNode } from './target-node.js';
 
@@ -43,22 +37,20 @@ export class SftpSession implements RemoteFiles {
   readonly #node: TargetNode;
   readonly #connection: SshConnection;
   readonly #sftp: SFTPWrapper;
-  readonly #requestTimeout: number;
-  readonly #pending = new Set<(reason: unknown) => void>();
-  #over: { readonly reason: unknown } | undefined;
+  readonly #requests: SftpRequests;
 
   constructor(node: TargetNode, connection: SshConnection, options: SessionOptions) {
     this.#node = node;
     this.#connection = connection;
     this.#sftp = connection.sftp;
-    this.#requestTimeout = options.requestTimeout ?? defaultRequestTimeout;
+    this.#requests = new SftpRequests(node, options.requestTimeout ?? defaultRequestTimeout);
     connection.onLost((reason) => {
-      this.#finish(reason);
+      this.#requests.finish(reason);
     });
   }
 
   async close(): Promise<void> {
-    this.#finish(new Error('the session is closed'));
+    this.#requests.finish(new Error('the session is closed'));
     await this.#connection.end();
   }
 
@@ -74,13 +66,15 @@ export class SftpSession implements RemoteFiles {
   }
 
   async read(path: string, limit: number): Promise<Buffer | undefined> {
-    const handle = await this.#ask<Buffer>((done) => {
-      this.#sftp.open(path, 'r', done);
-    }).catch(this.#unless(sftpStatus.noSuchFile, 'read', path));
+    const handle = await this.#requests
+      .ask<Buffer>((done) => {
+        this.#sftp.open(path, 'r', done);
+      })
+      .catch(this.#unless(sftpStatus.noSuchFile, 'read', path));
     if (handle === undefined) return undefined;
 
     const pieces = piecesOf(limit).map(({ start, length }) =>
-      this.#ask<Buffer>((done) => {
+      this.#requests.ask<Buffer>((done) => {
         this.#sftp.read(handle, Buffer.alloc(length), 0, length, start, (error, count, data) => {
           done(error, error === undefined ? data.subarray(0, count) : undefined);
         });
@@ -99,21 +93,21 @@ export class SftpSession implements RemoteFiles {
   async create(path: string, content: Buffer): Promise<void> {
     try {
       // No attributes are sent: the file takes the access list of its directory.
-      const handle = await this.#ask<Buffer>((done) => {
+      const handle = await this.#requests.ask<Buffer>((done) => {
         this.#sftp.open(path, 'wx', done);
       });
       // Requests about one handle are carried out in the order in which they come: none waits for the one before.
       await Promise.all([
         ...piecesOf(content.length).map(({ start, length }) =>
-          this.#ask((done) => {
+          this.#requests.ask((done) => {
             this.#sftp.write(handle, content, start, length, start, done);
           }),
         ),
         // On disk before it is renamed over the old file, so that a power cut leaves one or the other.
-        this.#askIfOffered((done) => {
+        this.#requests.askIfOffered((done) => {
           this.#sftp.ext_openssh_fsync(handle, done);
         }),
-        this.#ask((done) => {
+        this.#requests.ask((done) => {
           this.#sftp.close(handle, done);
         }),
       ]);
@@ -129,7 +123,7 @@ export class SftpSession implements RemoteFiles {
     if (from === to)
       throw new Error('a file is never renamed onto its own name: some servers delete it then');
     try {
-      const atomic = await this.#askIfOffered((done) => {
+      const atomic = await this.#requests.askIfOffered((done) => {
         this.#sftp.ext_openssh_rename(from, to, done);
       });
       if (!atomic) await this.#renameInSteps(from, to);
@@ -139,14 +133,16 @@ export class SftpSession implements RemoteFiles {
   }
 
   async remove(path: string): Promise<boolean> {
-    return await this.#ask((done) => {
-      this.#sftp.unlink(path, done);
-    }).then(() => true, this.#unless(sftpStatus.noSuchFile, 'remove', path, false));
+    return await this.#requests
+      .ask((done) => {
+        this.#sftp.unlink(path, done);
+      })
+      .then(() => true, this.#unless(sftpStatus.noSuchFile, 'remove', path, false));
   }
 
   async makeDirectory(path: string): Promise<void> {
     try {
-      await this.#ask((done) => {
+      await this.#requests.ask((done) => {
         this.#sftp.mkdir(path, done);
       });
     } catch (error) {
@@ -161,17 +157,19 @@ export class SftpSession implements RemoteFiles {
   }
 
   async removeDirectory(path: string): Promise<boolean> {
-    return await this.#ask((done) => {
-      this.#sftp.rmdir(path, done);
-    }).then(
-      () => true,
-      (error: unknown) => {
-        const status = sftpStatusOf(error);
-        // A directory that is not empty is answered with a general failure.
-        if (status === sftpStatus.noSuchFile || status === sftpStatus.failure) return false;
-        throw this.#classify('remove the directory', path, error);
-      },
-    );
+    return await this.#requests
+      .ask((done) => {
+        this.#sftp.rmdir(path, done);
+      })
+      .then(
+        () => true,
+        (error: unknown) => {
+          const status = sftpStatusOf(error);
+          // A directory that is not empty is answered with a general failure.
+          if (status === sftpStatus.noSuchFile || status === sftpStatus.failure) return false;
+          throw this.#classify('remove the directory', path, error);
+        },
+      );
   }
 
   /**
@@ -181,7 +179,7 @@ export class SftpSession implements RemoteFiles {
    */
   async #renameInSteps(from: string, to: string): Promise<void> {
     const rename = (): Promise<unknown> =>
-      this.#ask((done) => {
+      this.#requests.ask((done) => {
         this.#sftp.rename(from, to, done);
       });
     try {
@@ -197,12 +195,14 @@ export class SftpSession implements RemoteFiles {
   }
 
   async #isDirectory(path: string): Promise<boolean> {
-    const mode = await this.#ask<{ mode: number }>((done) => {
-      this.#sftp.stat(path, done);
-    }).then(
-      (stats) => stats.mode,
-      () => undefined,
-    );
+    const mode = await this.#requests
+      .ask<{ mode: number }>((done) => {
+        this.#sftp.stat(path, done);
+      })
+      .then(
+        (stats) => stats.mode,
+        () => undefined,
+      );
     return mode !== undefined && kindOf(mode, '') === 'directory';
   }
 
@@ -210,7 +210,7 @@ export class SftpSession implements RemoteFiles {
   async #lacksSpace(path: string, bytes: number): Promise<boolean> {
     let lacks = false;
     try {
-      await this.#askIfOffered<FileSystem>((done) => {
+      await this.#requests.askIfOffered<FileSystem>((done) => {
         this.#sftp.ext_openssh_statvfs(path.slice(0, path.lastIndexOf('/')), (error, system: FileSystem) => {
           if (error === undefined) {
             const free = Number(system.f_bavail) * Number(system.f_frsize);
@@ -228,16 +228,18 @@ export class SftpSession implements RemoteFiles {
   }
 
   async #entriesOf(directory: string): Promise<Listed[]> {
-    const handle = await this.#ask<Buffer>((done) => {
+    const handle = await this.#requests.ask<Buffer>((done) => {
       this.#sftp.opendir(directory, done);
     });
     const page = (): Promise<Listed[] | undefined> =>
-      this.#ask<Listed[]>((done) => {
-        this.#sftp.readdir(handle, done);
-      }).catch((error: unknown) => {
-        if (sftpStatusOf(error) === sftpStatus.endOfFile) return undefined;
-        throw error;
-      });
+      this.#requests
+        .ask<Listed[]>((done) => {
+          this.#sftp.readdir(handle, done);
+        })
+        .catch((error: unknown) => {
+          if (sftpStatusOf(error) === sftpStatus.endOfFile) return undefined;
+          throw error;
+        });
     try {
       const entries: Listed[] = [];
       for (;;) {
@@ -253,65 +255,11 @@ export class SftpSession implements RemoteFiles {
 
   /** Closes a handle from which nothing more is wanted: the answer is not waited for. */
   #closeUnheard(handle: Buffer): void {
-    void this.#ask((done) => {
-      this.#sftp.close(handle, done);
-    }).catch(() => undefined);
-  }
-
-  /** As {@link #ask}, for a protocol extension: false, without a request, where the server does not offer it. */
-  async #askIfOffered<T>(start: (done: Done<T>) => void): Promise<boolean> {
-    let offered = true;
-    await this.#ask<T | undefined>((done) => {
-      try {
-        start(done);
-      } catch {
-        // ssh2 throws before it sends anything.
-        offered = false;
-        done(undefined);
-      }
-    });
-    return offered;
-  }
-
-  /** Sends one request; rejects with the server's own error, or with what ended the session. */
-  #ask<T = undefined>(start: (done: Done<T>) => void): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      if (this.#over !== undefined) {
-        reject(asError(this.#over.reason));
-        return;
-      }
-      const settle = (): void => {
-        clearTimeout(timer);
-        this.#pending.delete(fail);
-      };
-      const fail = (reason: unknown): void => {
-        settle();
-        reject(asError(reason));
-      };
-      const timer = setTimeout(() => {
-        fail(
-          unreachableError(this.#node, `gave no answer over SFTP within ${this.#requestTimeout / 1000} s`),
-        );
-      }, this.#requestTimeout);
-      this.#pending.add(fail);
-      try {
-        start((error, value) => {
-          if (error !== undefined && error !== null) {
-            fail(error);
-          } else {
-            settle();
-            resolve(value as T);
-          }
-        });
-      } catch (error) {
-        fail(error);
-      }
-    });
-  }
-
-  #finish(reason: unknown): void {
-    this.#over ??= { reason };
-    for (const fail of [...this.#pending]) fail(this.#over.reason);
+    void this.#requests
+      .ask((done) => {
+        this.#sftp.close(handle, done);
+      })
+      .catch(() => undefined);
   }
 
   /** A handler that turns one status into `value`, and anything else into a classified error. */
@@ -326,14 +274,12 @@ export class SftpSession implements RemoteFiles {
 
   #classify(action: string, path: string, error: unknown): unknown {
     // What ended the session is classified already, or is the reason of an abort.
-    if (this.#over !== undefined && this.#over.reason === error) return error;
+    if (this.#requests.endedBy(error)) return error;
     return sftpStatusOf(error) === undefined
       ? connectionError(this.#node, '', error)
       : fileError(action, path, error);
   }
 }
-
-type Done<T> = (error: Error | null | undefined, value?: T) => void;
 
 interface Listed {
   readonly filename: string;
@@ -362,8 +308,4 @@ function kindOf(mode: number | undefined, longname: string): RemoteEntry['kind']
   if (type === 0o040000 || (!type && longname.startsWith('d'))) return 'directory';
   if (type === 0o100000 || (!type && longname.startsWith('-'))) return 'file';
   return 'other';
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason), { cause: reason });
 }
