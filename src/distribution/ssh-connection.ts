@@ -59,6 +59,8 @@ export const modernAlgorithms = {
   compress: ['none'],
 } satisfies Algorithms;
 
+/** How long the end of a connection may take to follow its last error, in milliseconds. */
+const goingDown = 250;
 const defaultReadyTimeout = 20_000;
 const defaultKeepAliveInterval = 10_000;
 /** How long a node may take to close its side before the socket is torn down, in milliseconds. */
@@ -145,8 +147,14 @@ export async function connect(
       client.once('ready', () => {
         stage = 'the SFTP subsystem';
         client.sftp((error, opened) => {
-          if (error === undefined) resolve(opened);
-          else lose(noSubsystem(node, error));
+          if (error === undefined) {
+            resolve(opened);
+            return;
+          }
+          // A connection that goes down fails its requests first and closes then: `close` then tells what happened.
+          setTimeout(() => {
+            lose(noSubsystem(node, error));
+          }, goingDown);
         });
       });
       client.connect({

@@ -232,6 +232,19 @@ describe('a node that cannot be spoken to', () => {
     });
   });
 
+  it('goes down while SFTP is opened: unreachable, and not the lack of SFTP', async () => {
+    const target = await sshServer({ hostKeys: [generateSshKeyPair().privateKey] }, (connection) => {
+      connection.on('session', (accept) => {
+        const session = accept();
+        session.on('sftp', (_, reject) => {
+          reject();
+          connection.end();
+        });
+      });
+    });
+    await expect(open(target)).rejects.toMatchObject({ class: 'unreachable' });
+  });
+
   it('knows only algorithms of the past: protocol, unless they are allowed', async () => {
     const node = { hostKeys: [generateSshKeyPair().privateKey] };
     const old = { ...node, algorithms: { kex: ['diffie-hellman-group14-sha1' as const] } };
