@@ -122,6 +122,17 @@ export async function connect(
     return refusal === undefined;
   };
 
+  const watchChannel = (sftp: SFTPWrapper): void => {
+    for (const event of ['end', 'close'] as const) {
+      sftp.once(event, () => {
+        lose(unreachableError(node, 'closed the SFTP channel'));
+      });
+    }
+    sftp.on('error', (error: unknown) => {
+      lose(connectionError(node, key.key.type, error));
+    });
+  };
+
   // ssh2 may emit several errors; the first one tells what happened.
   client.on('error', (error) => {
     lose(refusal ?? connectionError(node, key.key.type, error));
@@ -148,6 +159,8 @@ export async function connect(
         stage = 'the SFTP subsystem';
         client.sftp((error, opened) => {
           if (error === undefined) {
+            // At once: the end of the channel may stand in the very packet that opened it.
+            watchChannel(opened);
             resolve(opened);
             return;
           }
@@ -179,14 +192,6 @@ export async function connect(
         // The timer above also covers the SFTP channel.
         readyTimeout: 0,
       });
-    });
-    for (const event of ['end', 'close'] as const) {
-      sftp.once(event, () => {
-        lose(unreachableError(node, 'closed the SFTP channel'));
-      });
-    }
-    sftp.on('error', (error: unknown) => {
-      lose(connectionError(node, key.key.type, error));
     });
     listeners.length = 0;
     return { sftp, onLost, end };
