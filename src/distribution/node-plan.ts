@@ -70,13 +70,6 @@ export function findHostsFile(
   );
 }
 
-/** True when there is nothing to do. */
-export function isInSync(plan: NodePlan): boolean {
-  return [plan.writes, plan.removals, plan.leftovers, plan.emptied, plan.blocked].every(
-    (steps) => steps.length === 0,
-  );
-}
-
 /**
  * Compares what a node holds with what it should hold. Pure: the same in, the same out, in order of directory names.
  *

@@ -1,8 +1,8 @@
 /** Pull plans: which endpoints a node contacts for one image, in order, and what each may do. */
-import { formatTagAndDigest, type ImageReference } from './image-reference.js';
+import type { ImageReference } from './image-reference.js';
 import { mostSpecificSource, type LinuxMirror } from './linux-view.js';
 import type { MirrorSetIndex } from './mirror-set-index.js';
-import { covers, formatReference, registryOf, type Reference } from './reference.js';
+import { covers, registryOf, type Reference } from './reference.js';
 import { registryDirectory } from './registry-directory.js';
 import {
   registryConfig,
@@ -94,11 +94,6 @@ function configOnNode(
 ): RegistryConfig | undefined {
   if (windowsNameFault(registryDirectory(repository)) !== undefined) return undefined;
   return registryConfig(index, registryOf(repository), options);
-}
-
-/** The image as it is asked for at an endpoint. */
-export function formatEndpoint(endpoint: Endpoint, image: ImageReference): string {
-  return formatReference(endpoint.repository) + formatTagAndDigest(image);
 }
 
 function windowsEndpoint(host: HostEntry, repository: Reference, role: 'mirror' | 'fallback'): Endpoint {

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { runProgram } from '../../../src/cli/program.js';
 
 export interface CommandResult {
@@ -31,10 +32,7 @@ export async function runCommand(
   const exitCode = await runProgram(['node', program, ...args], {
     stdout: { write: (text) => (stdout += text), isTTY },
     stderr: { write: (text) => (stderr += text), isTTY },
-    // eslint-disable-next-line @typescript-eslint/require-await -- a stream is an async iterable, whatever feeds it
-    stdin: (async function* () {
-      yield stdin;
-    })(),
+    stdin: Readable.from([stdin]),
     env,
     now: () => now,
   });

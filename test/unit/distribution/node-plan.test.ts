@@ -1,15 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  isInSync,
   planNode,
   type HeldDirectory,
   type HeldState,
+  type NodePlan,
 } from '../../../src/distribution/node-plan.js';
 import type { RemoteEntry } from '../../../src/distribution/remote-files.js';
 import { desiredState } from './desired.js';
 
 const windows = { foldsCase: true };
+/** There is nothing to do. */
+const isInSync = ({ writes, removals, leftovers, emptied, blocked }: NodePlan): boolean =>
+  [writes, removals, leftovers, emptied, blocked].every((steps) => steps.length === 0);
 const file = (name: string): RemoteEntry => ({ name, kind: 'file', size: 1 });
 const holding = (name: string, content: string, ...others: RemoteEntry[]): HeldDirectory => ({
   name,

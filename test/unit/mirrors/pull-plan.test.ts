@@ -4,12 +4,7 @@ import { parseImage, type ImageReference } from '../../../src/mirrors/image-refe
 import { indexMirrorSets } from '../../../src/mirrors/mirror-set-index.js';
 import type { MirrorSet } from '../../../src/mirrors/mirror-set.js';
 import { apiRegistryOf } from '../../../src/mirrors/naming.js';
-import {
-  formatEndpoint,
-  linuxPullPlan,
-  windowsPullPlan,
-  type PullPlan,
-} from '../../../src/mirrors/pull-plan.js';
+import { linuxPullPlan, windowsPullPlan, type PullPlan } from '../../../src/mirrors/pull-plan.js';
 import { formatReference, pathOf, registryOf, type Reference } from '../../../src/mirrors/reference.js';
 import { mergeRegistries, registryName, type ViewOptions } from '../../../src/mirrors/registry-view.js';
 import { clusters, images } from '../arbitraries.js';
@@ -160,17 +155,6 @@ describe('a Linux node', () => {
   it('follows a wildcard source, with the whole path behind the mirror', () => {
     const wildcard = [idms('w', [['*.redhat.io', ['m.io/rh'], 'NeverContactSource']])];
     expect(linux(wildcard, `registry.redhat.io/ubi9/ubi${digest}`)).toEqual(['m.io/rh/ubi9/ubi mirror pull']);
-  });
-});
-
-describe('formatEndpoint', () => {
-  it('puts tag and digest behind the repository', () => {
-    const asked = image(`q.io/a:1${digest}`);
-    const plan = windowsPullPlan(indexMirrorSets([idms('d', [['q.io', ['m.io/p']]])]), asked, options);
-    expect(plan.endpoints.map((endpoint) => formatEndpoint(endpoint, asked))).toEqual([
-      `m.io/p/a:1${digest}`,
-      `q.io/a:1${digest}`,
-    ]);
   });
 });
 
