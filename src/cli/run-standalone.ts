@@ -1,5 +1,6 @@
 /** Puts the rooms together for files: sources, gate, controller, fleet, webhook and check service in one process. */
 import type { AdmissionObserver } from '../admission/admission-app.js';
+import { ownAdmission } from '../controller/admission-control.js';
 import { Controller, type Reconciliation } from '../controller/controller.js';
 import { Fleet } from '../distribution/fleet.js';
 import type { FleetEvent } from '../distribution/fleet-event.js';
@@ -93,8 +94,8 @@ export async function runStandalone(options: StandaloneOptions): Promise<Running
       nodes: sources.inventory,
       policy: { current: policy, onChange: (listener) => sources.policy.onChange(listener) },
       pullSecret: sources.pullSecret,
-      admitted: admittedFile(options.admittedFile),
-      fleet,
+      admission: ownAdmission(admittedFile(options.admittedFile)),
+      courier: fleet,
       now: options.now,
       onReconciled: (result) => {
         recordReconciliation(metrics, result);

@@ -19,7 +19,7 @@ export interface Verdict {
 }
 
 /** What all sets are judged by. */
-type CommonContext = Omit<EvaluationContext, 'index' | 'before'>;
+export type CommonContext = Omit<EvaluationContext, 'index' | 'before'>;
 
 export interface Admission {
   /** What is in force from now on, sorted. */

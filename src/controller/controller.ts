@@ -1,4 +1,5 @@
-import type { Fleet } from '../distribution/fleet.js';
+import type { TargetNode } from '../distribution/target-node.js';
+import type { DesiredState } from '../hosts/desired-state.js';
 import { renderHosts, type RenderedHosts } from '../hosts/render.js';
 import { parsePullSecret } from '../hosts/pull-secret.js';
 import {
@@ -7,18 +8,23 @@ import {
   type InsecureRegistries,
 } from '../mirrors/insecure-registries.js';
 import { indexMirrorSets, type MirrorSetIndex } from '../mirrors/mirror-set-index.js';
-import { keyOf, type MirrorSet } from '../mirrors/mirror-set.js';
 import { mergeRegistries } from '../mirrors/registry-view.js';
 import type { MirrorPolicy } from '../policy/policy.js';
-import { admit, type Admission } from './admit.js';
+import type { AdmissionControl } from './admission-control.js';
+import type { Admission } from './admit.js';
 import { debounce, type Debounced } from './debounce.js';
 import { oneAtATime } from './one-at-a-time.js';
 import type { MirrorSetSource, NodeSource, PolicySource, SecretSource } from './sources.js';
 
-/** Remembers what was let in, so that a restart does not forget the last good version of a set that is denied now. */
-export interface AdmittedStore {
-  load(): Promise<readonly MirrorSet[]>;
-  save(sets: readonly MirrorSet[]): Promise<void>;
+/** Takes what nodes should hold to the nodes: a fleet, or whoever decides when there is one. */
+export interface Courier {
+  /**
+   * A change has been seen that leads to another revision. Told at once, before the sources are quiet, so that nobody
+   * is told that all nodes hold what is wanted while that is about to change.
+   */
+  announce?(revision: string): void;
+  setDesired(desired: DesiredState): void | Promise<void>;
+  setNodes(nodes: readonly TargetNode[]): void;
 }
 
 export interface Reconciliation {
@@ -37,8 +43,8 @@ export interface ControllerOptions {
   readonly policy: PolicySource;
   /** Absent: no credentials are rendered. */
   readonly pullSecret?: SecretSource | undefined;
-  readonly admitted: AdmittedStore;
-  readonly fleet: Pick<Fleet, 'setDesired' | 'setNodes'>;
+  readonly admission: AdmissionControl;
+  readonly courier: Courier;
   readonly now: () => Date;
   readonly onReconciled: (result: Reconciliation) => void;
   /** An internal fault; the last desired state stays in force. */
@@ -60,9 +66,10 @@ export class Controller {
   readonly #debounced: Debounced;
   readonly #runs = oneAtATime(() => this.#runSafely());
   readonly #unsubscribe: (() => void)[] = [];
-  #inForce: readonly MirrorSet[] = [];
   #index: MirrorSetIndex | undefined;
   #insecure: InsecureRegistries = noInsecureRegistries;
+  #revision: string | undefined;
+  #announced = false;
   #stopped = false;
 
   constructor(options: ControllerOptions) {
@@ -82,13 +89,15 @@ export class Controller {
 
   /** Remembers what was in force, follows the sources, and makes the first run. */
   async start(): Promise<void> {
-    const { mirrorSets, nodes, policy, pullSecret, admitted } = this.#options;
-    this.#inForce = await admitted.load();
+    const { mirrorSets, nodes, policy, pullSecret, admission } = this.#options;
+    await admission.load();
     if (this.#stopped) return;
     for (const source of [mirrorSets, nodes, policy, pullSecret]) {
       if (source === undefined) continue;
       this.#unsubscribe.push(
         source.onChange(() => {
+          // Nodes have no part in the revision.
+          if (source !== nodes) this.#announce();
           this.#debounced.trigger();
         }),
       );
@@ -118,46 +127,60 @@ export class Controller {
     }
   }
 
+  /** Once a burst: a burst that ends where it began is set right by the run that follows it. */
+  #announce(): void {
+    const { courier, onFault } = this.#options;
+    if (courier.announce === undefined || this.#announced) return;
+    try {
+      const revision = this.#derive()?.rendered.desired.revision;
+      if (revision === undefined || revision === this.#revision) return;
+      this.#announced = true;
+      courier.announce(revision);
+    } catch (error) {
+      onFault(error);
+    }
+  }
+
   async #run(): Promise<void> {
-    const { mirrorSets, nodes, policy, pullSecret, admitted, fleet, now, onReconciled } = this.#options;
-    const snapshot = mirrorSets.current();
-    const currentPolicy = policy.current();
+    const { nodes, admission: control, courier, onReconciled } = this.#options;
+    this.#announced = false;
+    const derived = this.#derive();
     const targets = nodes.current();
-    const secret =
-      currentPolicy?.credentials === true && pullSecret !== undefined ? pullSecret.current() : null;
-    // What is not known yet must not be mistaken for nothing: that would take mirrors, nodes or credentials away.
-    if (
-      snapshot === undefined ||
-      currentPolicy === undefined ||
-      targets === undefined ||
-      secret === undefined
-    )
-      return;
+    if (derived === undefined || targets === undefined) return;
+
+    const { admission, rendered, policy, insecure, insecureFaults } = derived;
+    this.#revision = rendered.desired.revision;
+    this.#index = indexMirrorSets(admission.admitted);
+    this.#insecure = insecure;
+    control.commit(admission.admitted);
+
+    // The state first: a node that is new is then brought to it at once.
+    await courier.setDesired(rendered.desired);
+    courier.setNodes(targets);
+    onReconciled({ admission, rendered, nodes: targets.length, policy, insecureFaults });
+    await control.save();
+  }
+
+  /** What the sources come to, if all that it takes is known: what is not must not be mistaken for nothing. */
+  #derive(): Derived | undefined {
+    const { mirrorSets, policy: policies, pullSecret, admission: control, now } = this.#options;
+    const snapshot = mirrorSets.current();
+    const policy = policies.current();
+    const secret = policy?.credentials === true && pullSecret !== undefined ? pullSecret.current() : null;
+    if (snapshot === undefined || policy === undefined || secret === undefined) return undefined;
 
     const { registries: insecure, faults: insecureFaults } = parseInsecureRegistries(
       snapshot.insecureRegistries,
     );
-    const asked = snapshot.complete ? snapshot.sets : withHeld(snapshot.sets, this.#inForce);
-    const admission = admit(asked, this.#inForce, { policy: currentPolicy, insecure, now: now() });
-    const rendered = renderHosts(mergeRegistries(admission.admitted, currentPolicy.view), {
+    const admission = control.decide(snapshot, { policy, insecure, now: now() });
+    const rendered = renderHosts(mergeRegistries(admission.admitted, policy.view), {
       credentials: secret === null ? undefined : parsePullSecret(secret),
       insecure,
     });
-
-    this.#inForce = admission.admitted;
-    this.#index = indexMirrorSets(admission.admitted);
-    this.#insecure = insecure;
-
-    // The state first: a node that is new is then brought to it at once.
-    fleet.setDesired(rendered.desired);
-    fleet.setNodes(targets);
-    onReconciled({ admission, rendered, nodes: targets.length, policy: currentPolicy, insecureFaults });
-    await admitted.save(admission.admitted);
+    return { admission, rendered, policy, insecure, insecureFaults };
   }
 }
 
-/** What is asked for, and what is in force and not named there: it may be in a part that cannot be read. */
-function withHeld(sets: readonly MirrorSet[], inForce: readonly MirrorSet[]): readonly MirrorSet[] {
-  const named = new Set(sets.map(keyOf));
-  return [...sets, ...inForce.filter((set) => !named.has(keyOf(set)))];
+interface Derived extends Omit<Reconciliation, 'nodes'> {
+  readonly insecure: InsecureRegistries;
 }

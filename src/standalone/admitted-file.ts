@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import type { AdmittedStore } from '../controller/controller.js';
+import type { AdmittedStore } from '../controller/admission-control.js';
 import { parseManifests } from '../mirrors/manifest.js';
 import { toManifest } from '../mirrors/mirror-set-manifest.js';
 

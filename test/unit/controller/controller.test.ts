@@ -1,8 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
-  Controller,
+  apiServerAdmission,
+  ownAdmission,
   type AdmittedStore,
+} from '../../../src/controller/admission-control.js';
+import {
+  Controller,
   type ControllerOptions,
+  type Courier,
   type Reconciliation,
 } from '../../../src/controller/controller.js';
 import type { MirrorSetSnapshot, Source } from '../../../src/controller/sources.js';
@@ -107,8 +112,8 @@ function makeController(given: Partial<ControllerOptions> & { readonly store?: F
     mirrorSets,
     nodes,
     policy,
-    admitted: store,
-    fleet,
+    admission: ownAdmission(store),
+    courier: fleet,
     now: () => new Date('2027-01-15T12:00:00Z'),
     onReconciled: (result) => results.push(result),
     onFault: (error) => faults.push(error),
@@ -410,5 +415,72 @@ describe('Controller', () => {
       expect(mirrorSets.followers).toBe(0);
       expect(fleet.calls).toEqual([]);
     });
+  });
+
+  describe('a courier that takes announcements', () => {
+    function announcing() {
+      const calls: string[] = [];
+      const courier: Courier = {
+        announce: (revision) => calls.push(`announce ${revision.slice(0, 8)}`),
+        setDesired: ({ revision }) => void calls.push(`desired ${revision.slice(0, 8)}`),
+        setNodes: () => undefined,
+      };
+      return { calls, ...makeController({ courier, admission: apiServerAdmission }) };
+    }
+
+    it('is told of another revision at once, and once a burst, before the state is handed over', async () => {
+      const { controller, mirrorSets, calls } = announcing();
+      await controller.start();
+      calls.length = 0;
+
+      mirrorSets.set(snapshot([quay, hub]));
+      expect(calls).toEqual([expect.stringMatching(/^announce /)]);
+      mirrorSets.set(snapshot([hub]));
+      expect(calls).toHaveLength(1);
+
+      await vi.advanceTimersByTimeAsync(quietMs);
+      expect(calls).toEqual([expect.stringMatching(/^announce /), expect.stringMatching(/^desired /)]);
+      mirrorSets.set(snapshot([quay]));
+      expect(calls.at(-1)).toMatch(/^announce /);
+    });
+
+    it('is told nothing where nodes, or what does not reach Windows, change', async () => {
+      const { controller, mirrorSets, nodes, calls } = announcing();
+      await controller.start();
+      calls.length = 0;
+      nodes.set([]);
+      mirrorSets.set(snapshot([{ ...quay, labels: { team: 'a' } }]));
+      expect(calls).toEqual([]);
+    });
+
+    it('is told of nothing before everything is known', async () => {
+      const { controller, policy, mirrorSets, calls } = announcing();
+      policy.set(undefined);
+      await controller.start();
+      mirrorSets.set(snapshot([hub]));
+      expect(calls).toEqual([]);
+    });
+  });
+
+  it('takes what an API server holds as it is, and waits for a courier that prepares its nodes', async () => {
+    let prepared: () => void = () => undefined;
+    const steps: string[] = [];
+    const courier: Courier = {
+      setDesired: () =>
+        new Promise((resolve) => {
+          steps.push('desired');
+          prepared = resolve;
+        }),
+      setNodes: () => steps.push('nodes'),
+    };
+    const { controller, mirrorSets, results } = makeController({ courier, admission: apiServerAdmission });
+    mirrorSets.set(snapshot([misnamed]));
+    const started = controller.start();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(steps).toEqual(['desired']);
+    prepared();
+    await started;
+    expect(steps).toEqual(['desired', 'nodes']);
+    expect(results[0]?.admission).toEqual({ admitted: [misnamed], verdicts: [] });
   });
 });
