@@ -1,29 +1,30 @@
 import type { Logger } from 'pino';
-import type { Verdict } from '../controller/admit.js';
-import { describeFinding, type Finding } from '../policy/finding.js';
-import type { ManifestDirectory } from '../standalone/manifest-directory.js';
-import { newsTeller, verdictNewsTeller } from './news.js';
-import type { StandaloneEvents } from './run-standalone.js';
+import type { AdmissionObserver } from '../admission/admission-app.js';
+import type { Reconciliation } from '../controller/controller.js';
+import type { FleetEvent } from '../distribution/fleet-event.js';
+import type { ServingError } from '../serving/serving-error.js';
+import { newsTeller } from './news.js';
 
-const verdictWords = {
-  admitted: 'admitted',
-  'kept-out': 'denied and kept out',
-  'last-good-kept': 'denied; its last good version stays in force',
-  removed: 'removed',
-  'removal-refused': 'may not be removed and stays in force',
-} as const satisfies Record<Verdict['outcome'], string>;
+/** What happens in every long-running mode, for a log or a person. */
+export interface CommonEvents extends AdmissionObserver {
+  /** What was rendered in a run of the controller. */
+  readonly onRendered: (result: Omit<Reconciliation, 'admission'>) => void;
+  readonly onFleet: (event: FleetEvent) => void;
+  /** A file was read: the faults in it, none when it is in force. */
+  readonly onFile: (
+    what: 'policy' | 'inventory' | 'pull secret',
+    path: string,
+    faults: readonly string[],
+  ) => void;
+  readonly onServing: (fault: ServingError) => void;
+  readonly onCertsReloaded: (expires: Date) => void;
+}
 
-/** Writes what happens in standalone mode to a log: each thing once, when it changes. */
-export function logEvents(log: Logger): StandaloneEvents {
+/** Writes to a log what happens in every mode: each thing once, when it changes. */
+export function logEvents(log: Logger): CommonEvents {
   const isNews = newsTeller();
-  const newsOf = verdictNewsTeller();
   return {
-    onReconciled({ admission, rendered, nodes, insecureFaults }, directory) {
-      for (const verdict of admission.verdicts) {
-        const news = newsOf(verdict);
-        if (news.type === 'verdict') logVerdict(log, verdict, directory);
-        if (news.type === 'findings') logFindings(log, verdict, news.findings, directory);
-      }
+    onRendered({ rendered, nodes, insecureFaults }) {
       for (const { text, fault } of insecureFaults) {
         if (isNews(`insecure ${text}`, fault))
           log.warn({ value: text }, `insecureRegistries: "${text}" ${fault}`);
@@ -82,11 +83,6 @@ export function logEvents(log: Logger): StandaloneEvents {
       }
     },
 
-    onDirectoryFaults(faults) {
-      if (faults.length === 0) log.info('all manifests can be read again');
-      for (const { where, message } of faults) log.error({ where }, `${where}: ${message}`);
-    },
-
     onFile(what, path, faults) {
       if (faults.length === 0) log.info({ path }, `${what} ${path} was read again and is in force`);
       for (const fault of faults)
@@ -126,44 +122,6 @@ export function logEvents(log: Logger): StandaloneEvents {
       log.info({ expires: expires.toISOString() }, 'certificate reloaded');
     },
   };
-}
-
-function logVerdict(log: Logger, verdict: Verdict, directory: ManifestDirectory): void {
-  const { review, judgement, outcome } = verdict;
-  const about = aboutOf(verdict);
-  const line = `${review.set.kind} "${review.set.name}" is ${verdictWords[outcome]}`;
-  if (judgement.allowed) log.info(about, line);
-  else log.error(about, line);
-
-  logFindings(log, verdict, judgement.findings, directory);
-  for (const { finding, exemption } of judgement.exempted) {
-    const fields = { ...about, rule: finding.rule, expires: exemption.expires.toISOString() };
-    log.info(fields, `exempt from ${finding.rule}: ${exemption.reason}`);
-  }
-  for (const notice of judgement.notices) log.warn(about, notice);
-}
-
-function logFindings(
-  log: Logger,
-  verdict: Verdict,
-  findings: readonly Finding[],
-  directory: ManifestDirectory,
-): void {
-  const { set, operation } = verdict.review;
-  const manifest = operation === 'DELETE' ? undefined : directory.manifestOf(set);
-  for (const finding of findings) {
-    const { rule, action, path } = finding;
-    const position = manifest?.locate(path);
-    const where = position === undefined ? path : `${position.file}:${position.line}: ${path}`;
-    const text = `${action} ${rule} at ${where}: ${describeFinding(finding)}`;
-    const level = { deny: 'error', warn: 'warn', audit: 'debug' } as const;
-    log[level[action]]({ ...aboutOf(verdict), rule, action, path }, text);
-  }
-}
-
-function aboutOf({ review: { set }, outcome }: Verdict) {
-  // Not `name`, which is the logger's own in the eyes of those who print logs.
-  return { kind: set.kind, mirrorSet: set.name, outcome };
 }
 
 function count(number: number, one: string, many: string): string {

@@ -1,9 +1,7 @@
 /** Puts the rooms together for files: sources, gate, controller, fleet, webhook and check service in one process. */
-import type { AdmissionObserver } from '../admission/admission-app.js';
 import { ownAdmission } from '../controller/admission-control.js';
-import { Controller, type Reconciliation } from '../controller/controller.js';
+import { Controller } from '../controller/controller.js';
 import { Fleet } from '../distribution/fleet.js';
-import type { FleetEvent } from '../distribution/fleet-event.js';
 import type { HostKeyStore } from '../distribution/host-key-store.js';
 import { openOverSftp } from '../distribution/open-node.js';
 import { defaultPolicy } from '../policy/policy.js';
@@ -12,9 +10,8 @@ import type { BindAddress } from '../serving/bind-address.js';
 import { Health } from '../serving/health.js';
 import type { CertSource } from '../serving/load-certs.js';
 import type { Metrics } from '../serving/metrics.js';
-import type { ServingError } from '../serving/serving-error.js';
 import { admittedFile } from '../standalone/admitted-file.js';
-import type { DirectoryFault, ManifestDirectory } from '../standalone/manifest-directory.js';
+import type { StandaloneEvents } from './log-standalone-events.js';
 import { recordFleet, recordReconciliation } from './record-metrics.js';
 import { serveGate } from './serve-gate.js';
 import { startSources } from './standalone-sources.js';
@@ -38,21 +35,6 @@ export interface StandaloneOptions {
   readonly metrics: Metrics;
   readonly now: () => Date;
   readonly events: StandaloneEvents;
-}
-
-/** What happens, for a log or a person. */
-export interface StandaloneEvents extends AdmissionObserver {
-  readonly onReconciled: (result: Reconciliation, directory: ManifestDirectory) => void;
-  readonly onFleet: (event: FleetEvent) => void;
-  readonly onDirectoryFaults: (faults: readonly DirectoryFault[]) => void;
-  /** A file was read: the faults in it, none when it is in force. */
-  readonly onFile: (
-    what: 'policy' | 'inventory' | 'pull secret',
-    path: string,
-    faults: readonly string[],
-  ) => void;
-  readonly onServing: (fault: ServingError) => void;
-  readonly onCertsReloaded: (expires: Date) => void;
 }
 
 export interface RunningStandalone {

@@ -10,7 +10,7 @@ import type { Workspace } from '../sandbox/workspace.js';
 import type { ManifestDirectory } from '../standalone/manifest-directory.js';
 import type { Paint } from './io.js';
 import { newsTeller, verdictNewsTeller } from './news.js';
-import type { StandaloneEvents } from './run-standalone.js';
+import type { StandaloneEvents } from './log-standalone-events.js';
 
 /** Writes the sandbox's story, and from then on whatever happens, for a person who watches. */
 export class SandboxTeller {

@@ -9,7 +9,7 @@ import { untilSignal } from '../serving/shutdown.js';
 import { exitCodes } from './cli-error.js';
 import type { Io } from './io.js';
 import type { PolicyFlags } from './load-policy.js';
-import { logEvents } from './log-events.js';
+import { logStandaloneEvents } from './log-standalone-events.js';
 import type { LogFlags } from './log-flags.js';
 import { createLogger } from './logger.js';
 import { readText } from './read-inputs.js';
@@ -55,7 +55,7 @@ export async function standalone(io: Io, flags: StandaloneFlags): Promise<number
       concurrency: flags.concurrency,
       metrics: createMetrics(),
       now: io.now,
-      events: logEvents(log),
+      events: logStandaloneEvents(log),
     });
     log.info(
       { url: running.url, metrics: running.metricsUrl },
