@@ -2,7 +2,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /**
- * The path of a program that the conformance tests run against.
+ * The path of a program that tests run against.
  *
  * @throws Error that names the Debian package to install, when the program is not on PATH
  */
@@ -15,7 +15,7 @@ export function requireProgram(name: string, debianPackage: string): string {
     .find(isExecutable);
   if (found === undefined) {
     throw new Error(
-      `the conformance tests need ${name}, which is not installed: apt-get install ${debianPackage}`,
+      `the tests need ${name}, which is not installed: apt-get install ${debianPackage}`,
     );
   }
   return found;

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+/** A real etcd and kube-apiserver behind every test: `npm run test:cluster`. Not part of `npm test`. */
+export default defineConfig({
+  test: {
+    root: `${import.meta.dirname}/../..`,
+    include: ['test/cluster/**/*.test.ts'],
+    testTimeout: 240_000,
+    hookTimeout: 120_000,
+    // Every file has a cluster of its own, which takes a core while it starts.
+    maxWorkers: 2,
+  },
+});
