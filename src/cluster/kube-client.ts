@@ -26,6 +26,8 @@ export interface WatchOptions {
   /** A connection on which nothing comes for this long, in ms, is given up. Bookmarks come about every minute. */
   readonly idleMs: number;
   readonly signal: AbortSignal;
+  /** The server has taken the watch: events follow. Must not throw. */
+  readonly onOpen?: (() => void) | undefined;
   /** Must not throw. */
   readonly onEvent: (type: WatchEventType, object: KubeObject) => void;
 }
@@ -148,7 +150,7 @@ export async function createKubeClient(
       return { items, resourceVersion: page.metadata.resourceVersion };
     },
 
-    async watch(resource, scope, { resourceVersion, timeoutSeconds, idleMs, signal, onEvent }) {
+    async watch(resource, scope, { resourceVersion, timeoutSeconds, idleMs, signal, onOpen, onEvent }) {
       const what = `watch ${resource.plural}`;
       const context = new RequestContext(
         `${server}${pathOf(resource, { namespace: scope.namespace })}`,
@@ -173,6 +175,7 @@ export async function createKubeClient(
         const answer = await http.send(context).toPromise();
         if (answer.httpStatusCode !== 200)
           throw errorOfAnswer(what, answer.httpStatusCode, await answer.body.text());
+        onOpen?.();
         for await (const { type, object } of eventsOf(answer.body.stream(), () => timer.refresh()))
           onEvent(type, object);
       } catch (error) {
