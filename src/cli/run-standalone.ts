@@ -8,7 +8,7 @@ import { defaultPolicy } from '../policy/policy.js';
 import type { Profile } from '../policy/profile.js';
 import type { BindAddress } from '../serving/bind-address.js';
 import { Health } from '../serving/health.js';
-import type { CertSource } from '../serving/load-certs.js';
+import type { ServedCerts } from '../serving/served-certs.js';
 import type { Metrics } from '../serving/metrics.js';
 import { admittedFile } from '../standalone/admitted-file.js';
 import type { StandaloneEvents } from './log-standalone-events.js';
@@ -27,7 +27,7 @@ export interface StandaloneOptions {
   readonly hostKeys: HostKeyStore;
   readonly bind: BindAddress;
   readonly metricsBind: BindAddress;
-  readonly certs: CertSource;
+  readonly certs: ServedCerts;
   /** PEM text; clients of the webhook must then show a certificate of this authority. */
   readonly clientCa?: string | undefined;
   readonly concurrency: number;
@@ -93,7 +93,7 @@ export async function runStandalone(options: StandaloneOptions): Promise<Running
       controller.index() === undefined ? { ok: false, detail: 'not judged yet' } : { ok: true },
     );
 
-    const serve = await serveGate({ ...options, health, controller, policy });
+    const serve = await serveGate({ ...options, health, live: controller, policy });
     stops.push(() => serve.stop(0));
     stops.push(() => controller.stop());
     await controller.start();

@@ -14,6 +14,7 @@ import { exampleOrder, fileTree, headComment, routes, whatNext } from '../sandbo
 import { createWorkspace, type Workspace } from '../sandbox/workspace.js';
 import type { BindAddress } from '../serving/bind-address.js';
 import { writeDevelopmentCerts } from '../serving/certs-directory.js';
+import { certFiles } from '../serving/served-certs.js';
 import { createMetrics } from '../serving/metrics.js';
 import { ServingError } from '../serving/serving-error.js';
 import { untilSignal } from '../serving/shutdown.js';
@@ -95,7 +96,7 @@ async function start(
       hostKeys: pinnedKeysFile(join(workspace.state, 'known_hosts')),
       bind,
       metricsBind: freePort,
-      certs: { directory: workspace.certs },
+      certs: certFiles({ directory: workspace.certs }),
       concurrency: nodeNames.length,
       quietMs,
       metrics: createMetrics(),

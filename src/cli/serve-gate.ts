@@ -1,27 +1,31 @@
-import express from 'express';
+import express, { type Express } from 'express';
 import { admissionApp, type AdmissionObserver } from '../admission/admission-app.js';
-import type { Controller } from '../controller/controller.js';
+import type { InsecureRegistries } from '../mirrors/insecure-registries.js';
+import type { MirrorSetIndex } from '../mirrors/mirror-set-index.js';
 import type { MirrorPolicy } from '../policy/policy.js';
 import type { BindAddress } from '../serving/bind-address.js';
 import { requireClientCertificate } from '../serving/client-certificate.js';
 import type { Health } from '../serving/health.js';
 import { healthRouter } from '../serving/health-router.js';
 import { startServer } from '../serving/http-server.js';
-import { loadCerts, type CertSource } from '../serving/load-certs.js';
 import type { Metrics } from '../serving/metrics.js';
 import { metricsRouter } from '../serving/metrics-router.js';
 import type { ServingError } from '../serving/serving-error.js';
-import { watchCerts } from '../serving/tls-reload.js';
+import type { ServedCerts } from '../serving/served-certs.js';
 import { recordReview } from './record-metrics.js';
 
 export interface GateOptions {
   readonly bind: BindAddress;
   readonly metricsBind: BindAddress;
-  readonly certs: CertSource;
+  readonly certs: ServedCerts;
   /** PEM text; clients of the webhook must then show a certificate of this authority. */
   readonly clientCa?: string | undefined;
   readonly health: Health;
-  readonly controller: Pick<Controller, 'index' | 'insecure'>;
+  /** What mirror sets are judged against. */
+  readonly live: {
+    index(): MirrorSetIndex | undefined;
+    insecure(): InsecureRegistries;
+  };
   readonly policy: () => MirrorPolicy;
   readonly now: () => Date;
   readonly metrics: Metrics;
@@ -44,10 +48,61 @@ export interface RunningGate {
  * @throws ServingError when a certificate cannot be used or an address is taken; nothing is left running
  */
 export async function serveGate(options: GateOptions): Promise<RunningGate> {
-  const { events, metrics, health, controller, policy, certs: source, clientCa } = options;
-  const pair = await loadCerts(source);
-  metrics.tlsExpires(pair.expires);
+  const { events, metrics, health, certs } = options;
+  const metricsApp = express();
+  metricsApp.disable('x-powered-by');
+  metricsApp.use(healthRouter(health), metricsRouter(metrics));
+  // First, so that probes and scrapers are answered while a certificate is waited for.
+  const metricsServer = await startServer({
+    handler: metricsApp,
+    bind: options.metricsBind,
+    bindFlag: '--metrics-bind',
+    onError: events.onServing,
+  });
+  try {
+    const pair = await certs.first();
+    metrics.tlsExpires(pair.expires);
+    const server = await startServer({
+      handler: gateApp(options),
+      bind: options.bind,
+      tls: pair,
+      clientCa: options.clientCa,
+      onError: events.onServing,
+      onStopping: () => {
+        health.beginStopping();
+      },
+    });
+    const following = certs.follow({
+      current: pair,
+      apply: (next) => {
+        server.setSecureContext(next);
+      },
+      onReloaded: ({ expires }) => {
+        metrics.tlsReloaded();
+        metrics.tlsExpires(expires);
+        events.onCertsReloaded(expires);
+      },
+      onFault: (fault) => {
+        metrics.tlsRefused();
+        events.onServing(fault);
+      },
+    });
+    return {
+      url: server.url,
+      metricsUrl: metricsServer.url,
+      async stop(drainMs: number) {
+        await server.stop({ drainMs });
+        await Promise.all([following.stop(), metricsServer.stop({ drainMs: 0 })]);
+      },
+    };
+  } catch (error) {
+    await metricsServer.stop({ drainMs: 0 });
+    throw error;
+  }
+}
 
+/** Health, webhook and check service as one application. */
+function gateApp({ events, metrics, health, live, policy, clientCa, now }: GateOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   app.use(healthRouter(health));
@@ -55,9 +110,9 @@ export async function serveGate(options: GateOptions): Promise<RunningGate> {
   app.use(
     admissionApp({
       policy,
-      index: () => controller.index(),
-      insecure: () => controller.insecure(),
-      now: options.now,
+      index: () => live.index(),
+      insecure: () => live.insecure(),
+      now,
       observer: {
         onReviewed: (review) => {
           recordReview(metrics, review);
@@ -74,53 +129,5 @@ export async function serveGate(options: GateOptions): Promise<RunningGate> {
       },
     }),
   );
-  const server = await startServer({
-    handler: app,
-    bind: options.bind,
-    tls: pair,
-    clientCa,
-    onError: events.onServing,
-    onStopping: () => {
-      health.beginStopping();
-    },
-  });
-  const reload = watchCerts({
-    source,
-    current: pair,
-    apply: (next) => {
-      server.setSecureContext(next);
-    },
-    onReloaded: ({ expires }) => {
-      metrics.tlsReloaded();
-      metrics.tlsExpires(expires);
-      events.onCertsReloaded(expires);
-    },
-    onFault: (fault) => {
-      metrics.tlsRefused();
-      events.onServing(fault);
-    },
-  });
-
-  const metricsApp = express();
-  metricsApp.disable('x-powered-by');
-  metricsApp.use(healthRouter(health), metricsRouter(metrics));
-  const metricsServer = await startServer({
-    handler: metricsApp,
-    bind: options.metricsBind,
-    bindFlag: '--metrics-bind',
-    onError: events.onServing,
-  }).catch(async (error: unknown) => {
-    await reload.stop();
-    await server.stop({ drainMs: 0 });
-    throw error;
-  });
-
-  return {
-    url: server.url,
-    metricsUrl: metricsServer.url,
-    async stop(drainMs: number) {
-      await server.stop({ drainMs });
-      await Promise.all([reload.stop(), metricsServer.stop({ drainMs: 0 })]);
-    },
-  };
+  return app;
 }

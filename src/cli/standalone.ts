@@ -4,6 +4,7 @@ import { knownHostsFile } from '../distribution/known-hosts-file.js';
 import { pinnedKeysFile } from '../distribution/pinned-keys-file.js';
 import type { BindAddress } from '../serving/bind-address.js';
 import type { CertSource } from '../serving/load-certs.js';
+import { certFiles } from '../serving/served-certs.js';
 import { createMetrics } from '../serving/metrics.js';
 import { untilSignal } from '../serving/shutdown.js';
 import { exitCodes } from './cli-error.js';
@@ -50,7 +51,7 @@ export async function standalone(io: Io, flags: StandaloneFlags): Promise<number
       hostKeys: await hostKeyStore(flags.knownHosts, state),
       bind: flags.bind,
       metricsBind: flags.metricsBind,
-      certs: certSource(flags),
+      certs: certFiles(certSource(flags)),
       clientCa: flags.clientCa === undefined ? undefined : await readText(flags.clientCa),
       concurrency: flags.concurrency,
       metrics: createMetrics(),
