@@ -8,7 +8,7 @@ import { untilDeath } from './until-death.js';
 export interface EtcdServer {
   /** Where clients find it: `http://127.0.0.1:PORT`. */
   readonly url: string;
-  /** Forgets every revision before the newest one, for good. */
+  /** Forgets every revision that anybody can know, the newest one too: it is made an old one first. */
   compact(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -48,14 +48,24 @@ export async function startEtcd(program: string, directory: string): Promise<Etc
   return {
     url,
     async compact() {
-      // Any key will do: every answer's header tells the newest revision.
-      const { header } = (await ask('range', { key: Buffer.from('any').toString('base64') })) as {
-        header: { revision: string };
-      };
-      await ask('compaction', { revision: header.revision, physical: true });
+      let newest = '';
+      // A watch goes on after the revision that its client has: that one is to be forgotten as well.
+      for (let written = 0; written < 2; written += 1) {
+        const { header } = (await ask('put', { key: base64('/compaction'), value: '' })) as PutAnswer;
+        newest = header.revision;
+      }
+      await ask('compaction', { revision: newest, physical: true });
     },
     stop: () => server.stop(),
   };
+}
+
+interface PutAnswer {
+  readonly header: { readonly revision: string };
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64');
 }
 
 /** Whether this etcd knows the flag: not every version that does lists it in its help. */

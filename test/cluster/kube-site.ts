@@ -11,6 +11,7 @@ import { freePort } from './free-port.js';
 import { KubeApiServer } from './kube-apiserver.js';
 import { findKubePrograms } from './kube-programs.js';
 import { admin, mirrorgate, tokenLine, type KubeUser } from './kube-users.js';
+import { writeKubeconfig } from './kubeconfig-file.js';
 import { runKubectl, type Kubectl, type KubectlOptions, type KubectlResult } from './kubectl.js';
 
 /** Files of crds/, and the kinds that each defines. */
@@ -74,7 +75,7 @@ export interface KubeSite {
   freezeApiServer(): void;
   thawApiServer(): void;
   /**
-   * Has etcd forget every revision before the newest one. A watch that asks for an older one is answered with 410 as
+   * Has etcd forget every `resourceVersion` that was handed out so far. A watch from one of them is answered with 410 as
    * soon as the API server has to ask etcd: at once without `watchCache`, otherwise after a restart.
    */
   compactEtcd(): Promise<void>;
@@ -132,7 +133,7 @@ class RunningKubeSite implements KubeSite {
     writeFileSync(tokenFile, tokens.map(([user, token]) => tokenLine(user, token)).join(''));
     this.#etcd = etcd;
     this.#apiServer = makeApiServer(tokenFile, this.#tokenOf(admin.name));
-    this.kubeconfig = this.#writeKubeconfig(admin.name, this.server);
+    this.kubeconfig = join(directory, 'kubeconfig');
     const home = join(directory, 'home');
     mkdirSync(home);
     this.#kubectl = { program: kubectlProgram, home, kubeconfig: this.kubeconfig };
@@ -169,6 +170,7 @@ class RunningKubeSite implements KubeSite {
             flags: [`--watch-cache=${String(watchCache)}`, ...apiServerFlags],
           }),
       );
+      await site.#writeKubeconfig(site.kubeconfig, admin.name, site.server);
       await site.startApiServer();
       // Events of Nodes go into the first; the API server makes both, some time after it is ready.
       await site.#whenThere('default', 'kube-system');
@@ -195,8 +197,14 @@ class RunningKubeSite implements KubeSite {
     return this.#apiServer.caFile;
   }
 
-  kubeconfigFor(user: string, { server = this.server }: { readonly server?: string } = {}): Promise<string> {
-    return Promise.resolve(this.#writeKubeconfig(user === 'mirrorgate' ? mirrorgate.name : user, server));
+  async kubeconfigFor(
+    user: string,
+    { server = this.server }: { readonly server?: string } = {},
+  ): Promise<string> {
+    this.#written += 1;
+    const path = join(this.directory, `kubeconfig-${this.#written}`);
+    await this.#writeKubeconfig(path, user === 'mirrorgate' ? mirrorgate.name : user, server);
+    return path;
   }
 
   kubectl(args: readonly string[], options?: KubectlOptions): Promise<KubectlResult> {
@@ -276,20 +284,7 @@ class RunningKubeSite implements KubeSite {
     return token;
   }
 
-  #writeKubeconfig(user: string, server: string): string {
-    this.#written += 1;
-    const path = join(this.directory, `kubeconfig-${this.#written}`);
-    const name = 'site';
-    const config = {
-      apiVersion: 'v1',
-      kind: 'Config',
-      clusters: [{ name, cluster: { server, 'certificate-authority': this.caFile } }],
-      users: [{ name: user, user: { token: this.#tokenOf(user) } }],
-      contexts: [{ name, context: { cluster: name, user } }],
-      'current-context': name,
-    };
-    // JSON is YAML.
-    writeFileSync(path, JSON.stringify(config, undefined, 2), { mode: 0o600 });
-    return path;
+  async #writeKubeconfig(path: string, user: string, server: string): Promise<void> {
+    await writeKubeconfig(path, { server, caFile: this.caFile, user, token: this.#tokenOf(user) });
   }
 }
