@@ -41,6 +41,14 @@ export interface Metrics {
   readonly files: (changes: { readonly written: number; readonly removed: number }) => void;
   readonly desiredRevision: (revision: string) => void;
   readonly mirrorSets: (counts: { readonly admitted: number; readonly keptOut: number }) => void;
+  /** The findings of all sets that are in the cluster, as they stand; pairs that are left out have none. */
+  readonly standingFindings: (
+    counts: readonly { readonly rule: string; readonly action: string; readonly count: number }[],
+  ) => void;
+  /** Whether this process distributes. */
+  readonly leading: (leads: boolean) => void;
+  /** Events, reports and conditions that could not be written, by what they are. */
+  readonly clusterWriteFailed: (what: string) => void;
   /** The registry as text in the Prometheus exposition format. */
   readonly expose: () => Promise<{ readonly contentType: string; readonly text: string }>;
 }
@@ -143,6 +151,24 @@ export function createMetrics(): Metrics {
     registers,
   });
 
+  const standing = new Gauge({
+    name: 'mirrorgate_standing_findings',
+    help: 'Findings of the mirror sets that are in the cluster, as they stand now, by rule and action.',
+    labelNames: ['rule', 'action'],
+    registers,
+  });
+  const leader = new Gauge({
+    name: 'mirrorgate_leader',
+    help: '1 while this replica holds the Lease and distributes, else 0.',
+    registers,
+  });
+  const writeFailures = new Counter({
+    name: 'mirrorgate_cluster_write_failures_total',
+    help: 'Events, reports and node conditions that could not be written, by what they are.',
+    labelNames: ['what'],
+    registers,
+  });
+
   // A rate needs a first value: series that are sure to come start at zero.
   for (const result of ['applied', 'refused']) {
     policyReloads.inc({ result }, 0);
@@ -203,6 +229,16 @@ export function createMetrics(): Metrics {
     mirrorSets({ admitted, keptOut }) {
       mirrorSets.set({ verdict: 'admitted' }, admitted);
       mirrorSets.set({ verdict: 'kept-out' }, keptOut);
+    },
+    standingFindings(counts) {
+      standing.reset();
+      for (const { rule, action, count } of counts) standing.set({ rule, action }, count);
+    },
+    leading(leads) {
+      leader.set(leads ? 1 : 0);
+    },
+    clusterWriteFailed(what) {
+      writeFailures.inc({ what });
     },
     async expose() {
       return { contentType: registry.contentType, text: await registry.metrics() };
