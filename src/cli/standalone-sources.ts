@@ -1,15 +1,14 @@
 import { rememberingKeyReader } from '../distribution/private-key.js';
 import type { TargetNode } from '../distribution/target-node.js';
 import type { PolicySource } from '../controller/sources.js';
-import { defaultPolicy, type MirrorPolicy } from '../policy/policy.js';
 import type { Health } from '../serving/health.js';
 import { parseInventory } from '../standalone/inventory.js';
 import { ManifestDirectory } from '../standalone/manifest-directory.js';
-import { parsePolicyFile } from '../standalone/policy-file.js';
 import { parsePullSecretFile } from '../standalone/pull-secret-file.js';
-import { WatchedFile, type WatchedFileOptions } from '../standalone/watched-file.js';
+import type { WatchedFile } from '../standalone/watched-file.js';
+import { type WatchedFileOptions } from '../standalone/watched-file.js';
 import { CliError } from './cli-error.js';
-import { withProfile } from './load-policy.js';
+import { followFile, followPolicy, type FollowedFile } from './follow-file.js';
 import type { StandaloneOptions } from './run-standalone.js';
 
 /** What standalone mode works from. */
@@ -35,36 +34,9 @@ export interface StandaloneSourcesOptions extends Pick<
  * @throws CliError when one of them has nothing that can be used
  */
 export async function startSources(options: StandaloneSourcesOptions): Promise<StandaloneSources> {
-  const { events, metrics, profile, health, stops } = options;
-  const follow = async <T>(
-    what: 'policy' | 'inventory' | 'pull secret',
-    path: string,
-    parse: WatchedFileOptions<T>['parse'],
-  ): Promise<WatchedFile<T>> => {
-    let broken: readonly string[] = [];
-    let started = false;
-    const file = new WatchedFile<T>({
-      path,
-      parse,
-      onRead: (faults) => {
-        broken = faults;
-        if (!started) return;
-        events.onFile(what, path, faults);
-        if (what === 'policy') (faults.length === 0 ? metrics.policyReloaded : metrics.policyRefused)();
-      },
-    });
-    stops.push(() => file.stop());
-    await file.start();
-    started = true;
-    if (file.current() === undefined)
-      throw new CliError(broken.map((fault) => `${what} ${path}: ${fault}`).join('\n'));
-    // The last good version is in force: that is no reason to take the process out of service, but to say so.
-    health.addReadiness(what, () => ({
-      ok: true,
-      ...(broken[0] !== undefined && { detail: `broken, the last good one is in force: ${broken[0]}` }),
-    }));
-    return file;
-  };
+  const { events, metrics, health, stops } = options;
+  const follow = <T>(what: FollowedFile, path: string, parse: WatchedFileOptions<T>['parse']) =>
+    followFile<T>({ what, path, parse, health, stops, metrics, onFile: events.onFile });
 
   const directory = new ManifestDirectory({
     path: options.manifests,
@@ -90,17 +62,6 @@ export async function startSources(options: StandaloneSourcesOptions): Promise<S
     options.pullSecret === undefined
       ? undefined
       : await follow<string>('pull secret', options.pullSecret, parsePullSecretFile);
-  if (options.policy === undefined) {
-    return {
-      directory,
-      inventory,
-      pullSecret,
-      policy: { current: () => defaultPolicy(profile), onChange: () => () => undefined },
-    };
-  }
-  const file = await follow<MirrorPolicy>('policy', options.policy, (text) => {
-    const parsed = parsePolicyFile(text);
-    return parsed.ok ? { ok: true, value: withProfile(parsed.value, profile) } : parsed;
-  });
-  return { directory, inventory, pullSecret, policy: file };
+  const policy = await followPolicy(options);
+  return { directory, inventory, pullSecret, policy };
 }
