@@ -1,32 +1,15 @@
 import type { Source } from '../controller/sources.js';
-import { backoffDelay, type BackoffOptions } from '../distribution/backoff.js';
+import { backoffDelay } from '../distribution/backoff.js';
 import { systemClock, type Clock } from '../distribution/clock.js';
 import { ApiError, errorOfFailure } from './api-error.js';
+import { callObserver } from './call-observer.js';
 import { confirmNotInstalled } from './crd-presence.js';
+import { FaultNews } from './fault-news.js';
 import type { KubeClient, ListScope, WatchEventType } from './kube-client.js';
 import type { ApiResource, KubeObject } from './kube-object.js';
+import { ObjectCache } from './object-cache.js';
+import { defaultReflectorTimings, type ReflectorTimings } from './reflector-timings.js';
 import { checkedList, readWatchEvent } from './watch-event.js';
-
-/** How a reflector spends its time. `watchSeconds` and `relistMs` are spread: 80 to 100 % of what is given. */
-export interface ReflectorTimings {
-  /** How long one watch may take before it is begun anew, in seconds. */
-  readonly watchSeconds: number;
-  /** A watch on which nothing comes for this long, in ms, has stalled. */
-  readonly idleMs: number;
-  /** How often everything is listed although the watch works, in ms: should an event have been missed. */
-  readonly relistMs: number;
-  /** A watch that has been open for this long, in ms, has worked: the fault is over, and the next one is a new one. */
-  readonly livedMs: number;
-  readonly backoff: BackoffOptions;
-}
-
-export const defaultReflectorTimings: ReflectorTimings = {
-  watchSeconds: 300,
-  idleMs: 90_000,
-  relistMs: 30 * 60_000,
-  livedMs: 2_000,
-  backoff: { shortest: 500, longest: 30_000 },
-};
 
 export interface ReflectorOptions {
   readonly client: Pick<KubeClient, 'list' | 'watch' | 'get'>;
@@ -80,18 +63,15 @@ export class Reflector implements Source<Objects> {
   readonly #client: ReflectorOptions['client'];
   readonly #resource: ApiResource;
   readonly #scope: ListScope;
-  readonly #onFault: (fault: ApiError | undefined) => void;
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #timings: ReflectorTimings;
+  readonly #cache = new ObjectCache();
+  readonly #fault: FaultNews;
   readonly #listeners = new Set<() => void>();
   readonly #waiting: (() => void)[] = [];
 
-  #objects: Map<string, KubeObject> | undefined;
-  /** Somebody holds `#objects`: the next change needs a new map. */
-  #handedOut = false;
   #installed = true;
-  #fault: ApiError | undefined;
   #lastContact: number | undefined;
   #restarts = 0;
 
@@ -112,7 +92,7 @@ export class Reflector implements Source<Objects> {
     this.#client = options.client;
     this.#resource = options.resource;
     this.#scope = options.scope ?? {};
-    this.#onFault = options.onFault ?? (() => undefined);
+    this.#fault = new FaultNews(options.onFault);
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
     this.#timings = { ...defaultReflectorTimings, ...options.timings };
@@ -120,18 +100,17 @@ export class Reflector implements Source<Objects> {
 
   /**
    * The objects by `namespace/name`, or by `name` where the kind has no namespaces; `undefined` until they are known.
-   * The map never changes: after a change there is another one. An object that did not change stays the same one.
+   * The map never changes: after a change there is another one.
    */
   current(): Objects | undefined {
-    this.#handedOut = true;
-    return this.#objects;
+    return this.#cache.current();
   }
 
   status(): ReflectorStatus {
     return {
-      synced: this.#objects !== undefined,
+      synced: this.#cache.isFilled(),
       installed: this.#installed,
-      fault: this.#fault,
+      fault: this.#fault.current(),
       lastContact: this.#lastContact,
       restarts: this.#restarts,
     };
@@ -166,7 +145,7 @@ export class Reflector implements Source<Objects> {
 
   /** Resolves when the objects are known, and on stop. */
   whenSynced(): Promise<void> {
-    if (this.#objects !== undefined || this.#stopped) return Promise.resolve();
+    if (this.#cache.isFilled() || this.#stopped) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
@@ -190,9 +169,10 @@ export class Reflector implements Source<Objects> {
     if (list instanceof ApiError)
       return list.code === 'not-found' ? this.#notServed(list) : this.#failed(list);
     this.#contact();
+    if (!this.#installed) this.#failures = 0;
     this.#version = list.resourceVersion;
     this.#scheduleRelist();
-    this.#replaceAll(list.items, true);
+    this.#take(list.items, true);
     return 0;
   }
 
@@ -206,8 +186,8 @@ export class Reflector implements Source<Objects> {
     this.#contact();
     this.#version = undefined;
     this.#failures += 1;
-    this.#tell(undefined);
-    this.#replaceAll([], false);
+    this.#fault.set(undefined);
+    this.#take([], false);
     return this.#backoff(this.#failures);
   }
 
@@ -231,7 +211,7 @@ export class Reflector implements Source<Objects> {
           this.#clock.after(this.#timings.livedMs, () => {
             turn.lived = true;
             this.#failures = this.#expiries = 0;
-            this.#tell(undefined);
+            this.#fault.set(undefined);
           }),
         );
       };
@@ -245,7 +225,7 @@ export class Reflector implements Source<Objects> {
         },
         onEvent: (type, object) => {
           if (signal.aborted) return;
-          turn.error = this.#take(what, type, object);
+          turn.error = this.#follow(what, type, object);
           if (turn.error === undefined) works();
           else abort();
         },
@@ -259,16 +239,16 @@ export class Reflector implements Source<Objects> {
   }
 
   /** @returns what is wrong, when the watch cannot go on */
-  #take(what: string, type: WatchEventType, object: KubeObject): ApiError | undefined {
+  #follow(what: string, type: WatchEventType, object: KubeObject): ApiError | undefined {
     const step = readWatchEvent(what, type, object);
     switch (step.type) {
       case 'put':
         this.#version = step.version;
-        this.#put(step.object);
+        if (this.#cache.put(step.object)) this.#changed();
         return undefined;
       case 'drop':
         this.#version = step.version;
-        this.#drop(step.object);
+        if (this.#cache.drop(step.object)) this.#changed();
         return undefined;
       case 'bookmark':
         this.#version = step.version;
@@ -281,55 +261,13 @@ export class Reflector implements Source<Objects> {
     }
   }
 
-  #put(object: KubeObject): void {
-    const key = keyOf(object);
-    const known = this.#objects?.get(key);
-    if (known !== undefined && isSame(known, object)) return;
-    this.#writable().set(key, object);
-    this.#changed();
-  }
-
-  #drop(object: KubeObject): void {
-    const key = keyOf(object);
-    if (this.#objects?.has(key) !== true) return;
-    this.#writable().delete(key);
-    this.#changed();
-  }
-
-  #writable(): Map<string, KubeObject> {
-    if (this.#handedOut || this.#objects === undefined) this.#objects = new Map(this.#objects);
-    this.#handedOut = false;
-    return this.#objects;
-  }
-
-  #replaceAll(items: readonly KubeObject[], installed: boolean): void {
-    const before = this.#objects;
-    const after = new Map<string, KubeObject>();
-    let differs = before?.size !== items.length;
-    for (const item of items) {
-      const key = keyOf(item);
-      const known = before?.get(key);
-      const isKnown = known !== undefined && isSame(known, item);
-      after.set(key, isKnown ? known : item);
-      differs ||= !isKnown;
-    }
-    if (differs) {
-      this.#objects = after;
-      this.#handedOut = false;
-    }
-    const flipped = this.#installed !== installed;
-    this.#installed = installed;
-    this.#releaseWaiting();
-    if (differs || flipped) this.#changed();
-  }
-
   /** @returns how long to wait before the next step, in ms */
   #failed(error: ApiError): number {
     this.#restarts += 1;
     const asked = Math.min(error.retryAfterMs ?? 0, longestRetryAfter);
     // A watch on a kind that is not served any more: the list tells why.
     const isUnserved = error.code === 'not-found' && this.#version !== undefined;
-    if (!isUnserved) this.#tell(error);
+    if (!isUnserved) this.#fault.set(error);
     if (isUnserved || error.code === 'gone') {
       this.#version = undefined;
       this.#expiries += 1;
@@ -346,7 +284,7 @@ export class Reflector implements Source<Objects> {
     this.#failures += 1;
     if (this.#failures >= tooManyShortWatches) {
       this.#restarts += 1;
-      this.#tell(new ApiError('server', `${what}: the server ends every watch right after its start`));
+      this.#fault.set(new ApiError('server', `${what}: the server ends every watch right after its start`));
     }
     return this.#backoff(this.#failures);
   }
@@ -398,36 +336,22 @@ export class Reflector implements Source<Objects> {
     this.#lastContact = this.#clock.now();
   }
 
-  #tell(fault: ApiError | undefined): void {
-    const isNews = this.#fault?.code !== fault?.code;
-    this.#fault = fault;
-    if (isNews) {
-      this.#call(() => {
-        this.#onFault(fault);
-      });
-    }
+  /** Takes over what a list says. */
+  #take(objects: readonly KubeObject[], installed: boolean): void {
+    const isChanged = this.#cache.replaceAll(objects) || this.#installed !== installed;
+    this.#installed = installed;
+    this.#releaseWaiting();
+    if (isChanged) this.#changed();
   }
 
   #changed(): void {
     for (const listener of [...this.#listeners]) {
-      if (this.#listeners.has(listener)) this.#call(listener);
+      if (this.#listeners.has(listener) && !this.#stopped) callObserver(listener);
     }
   }
 
   #releaseWaiting(): void {
     for (const resolve of this.#waiting.splice(0)) resolve();
-  }
-
-  /** As an event target does: a listener that throws is reported, and disturbs nobody. */
-  #call(callback: () => void): void {
-    if (this.#stopped) return;
-    try {
-      callback();
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
   }
 
   #backoff(failures: number): number {
@@ -437,12 +361,4 @@ export class Reflector implements Source<Objects> {
   #spread(most: number): number {
     return most * (0.8 + 0.2 * this.#random());
   }
-}
-
-function keyOf({ metadata: { namespace, name } }: KubeObject): string {
-  return namespace === undefined ? name : `${namespace}/${name}`;
-}
-
-function isSame(a: KubeObject, b: KubeObject): boolean {
-  return a.metadata.uid === b.metadata.uid && a.metadata.resourceVersion === b.metadata.resourceVersion;
 }
