@@ -48,7 +48,10 @@ export function fingerprintOf(key: Buffer): string {
 export function keyTypeOf(key: Buffer): string | undefined {
   if (key.length < 4) return undefined;
   const length = key.readUInt32BE(0);
-  return length === 0 || key.length < 4 + length ? undefined : key.toString('latin1', 4, 4 + length);
+  if (key.length < 4 + length) return undefined;
+  const type = key.toString('latin1', 4, 4 + length);
+  // The name is written into files and commands: a host must not be able to put more than a name there.
+  return /^[A-Za-z0-9][A-Za-z0-9@._-]*$/.test(type) ? type : undefined;
 }
 
 /** A host as known_hosts names it: the address, in brackets with its port unless that is 22. */

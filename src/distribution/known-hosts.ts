@@ -36,16 +36,16 @@ export function parseKnownHosts(text: string): KnownHostLine[] {
 }
 
 /** The lines that speak of a host, by its address or its name. */
-export function linesFor(lines: readonly KnownHostLine[], host: SshHost): KnownHostLine[] {
+export function linesFor<Line extends KnownHostLine>(lines: readonly Line[], host: SshHost): Line[] {
   const names = new Set([knownHostsName(host.address, host.port), knownHostsName(host.name, host.port)]);
   return lines.filter(({ patterns }) => [...names].some((name) => matchesPatterns(patterns, name)));
 }
 
 /** Judges a key by the lines for its host; `undefined` when no line says anything about the host. */
-export function judgeKey(
-  lines: readonly KnownHostLine[],
+export function judgeKey<Line extends KnownHostLine>(
+  lines: readonly Line[],
   key: Buffer,
-  hint: (about: readonly KnownHostLine[]) => string,
+  hint: (about: readonly Line[]) => string,
 ): HostKeyVerdict | undefined {
   const found = fingerprintOf(key);
   const trusted = lines.filter(({ revoked }) => !revoked);
@@ -55,6 +55,14 @@ export function judgeKey(
   if (trusted.some((line) => line.key.equals(key))) return { accepted: true, pinned: false };
   if (trusted.length > 0) return { accepted: false, reason: 'changed', expected, found, hint: hint(trusted) };
   return undefined;
+}
+
+/** Text of a known_hosts file with one more pin, under the host's address. */
+export function withPin(text: string, host: SshHost, key: Buffer): string {
+  const type = keyTypeOf(key);
+  if (type === undefined) throw new Error('the host sent something that is not a public key');
+  const start = text === '' || text.endsWith('\n') ? text : `${text}\n`;
+  return `${start}${knownHostsName(host.address, host.port)} ${type} ${key.toString('base64')}\n`;
 }
 
 export function keyTypes(lines: readonly KnownHostLine[]): string[] {

@@ -1,14 +1,8 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import {
-  keyTypeOf,
-  knownHostsName,
-  type HostKeyStore,
-  type HostKeyVerdict,
-  type SshHost,
-} from './host-key-store.js';
-import { judgeKey, keyTypes, linesFor, parseKnownHosts } from './known-hosts.js';
+import { knownHostsName, type HostKeyStore, type HostKeyVerdict, type SshHost } from './host-key-store.js';
+import { judgeKey, keyTypes, linesFor, parseKnownHosts, withPin } from './known-hosts.js';
 
 /**
  * Trust on first use: the first key that a host shows is pinned in a file of known_hosts format, and from then on the
@@ -41,14 +35,6 @@ export function pinnedKeysFile(path: string): HostKeyStore {
     knownKeyTypes: (host) =>
       inTurn(async () => keyTypes(linesFor(parseKnownHosts(await readIfThere(path)), host))),
   };
-}
-
-/** Text of a known_hosts file with one more pin, under the host's address. */
-export function withPin(text: string, host: SshHost, key: Buffer): string {
-  const type = keyTypeOf(key);
-  if (type === undefined) throw new Error('the host sent something that is not a public key');
-  const start = text === '' || text.endsWith('\n') ? text : `${text}\n`;
-  return `${start}${knownHostsName(host.address, host.port)} ${type} ${key.toString('base64')}\n`;
 }
 
 function lineNumbers(lines: readonly { readonly line: number }[]): string {
