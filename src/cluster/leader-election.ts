@@ -193,7 +193,11 @@ export class LeaderElector {
 
   async #acquireOrRenew(attempt: symbol): Promise<void> {
     const { client, lease: key } = this.#options;
-    if (this.#own !== undefined && (await this.#claim(attempt, this.#own))) return;
+    // After the deadline the Lease is a stranger's until it was read.
+    if (!this.holds()) this.#lose(this.#missedDeadline());
+    if (attempt === this.#attempt && this.#own !== undefined && (await this.#claim(attempt, this.#own))) {
+      return;
+    }
     if (attempt !== this.#attempt) return;
 
     const lease = await client.get(resources.leases, key);
@@ -203,6 +207,7 @@ export class LeaderElector {
       return;
     }
     this.#see(lease);
+    if (attempt !== this.#attempt) return;
     if (this.#now() >= this.#foreignUntil) await this.#claim(attempt, lease);
   }
 
@@ -218,7 +223,9 @@ export class LeaderElector {
       if (attempt === this.#attempt) this.#own = undefined;
       return false;
     }
-    if (attempt === this.#attempt) this.#claimed(written, sent);
+    if (attempt !== this.#attempt) return true;
+    this.#creating = false;
+    this.#claimed(written, sent);
     return true;
   }
 
@@ -226,6 +233,7 @@ export class LeaderElector {
     this.#seen = undefined;
     this.#foreignUntil = 0;
     this.#setHolder(undefined);
+    if (attempt !== this.#attempt) return;
     const isRecreated = this.holds();
     const sent = this.#now();
     this.#mayBeOurs = true;
@@ -268,7 +276,7 @@ export class LeaderElector {
   /** @param sent when the request that wrote the Lease was sent */
   #claimed(lease: KubeObject, sent: number): void {
     this.#see(lease);
-    if (this.#holder !== this.#options.identity) return;
+    if (this.#holder !== this.#options.identity || this.#isStopped()) return;
     this.#own = lease;
     const deadline = sent + this.#durations.renewDeadlineMs;
     const now = this.#now();
@@ -330,6 +338,7 @@ export class LeaderElector {
   #setHolder(holder: string | undefined): void {
     if (holder === this.#holder) return;
     this.#holder = holder;
+    if (this.#isStopped()) return;
     callObserver(() => this.#options.onLeader?.(holder));
   }
 
