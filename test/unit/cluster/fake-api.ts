@@ -1,5 +1,10 @@
 import { ApiError } from '../../../src/cluster/api-error.js';
-import type { KubeClient, ListScope, WatchEventType, WatchOptions } from '../../../src/cluster/kube-client.js';
+import type {
+  KubeClient,
+  ListScope,
+  WatchEventType,
+  WatchOptions,
+} from '../../../src/cluster/kube-client.js';
 import type { ApiResource, KubeObject, ObjectKey } from '../../../src/cluster/kube-object.js';
 
 export type Verb = 'list' | 'watch' | 'get' | 'create' | 'replace';
@@ -181,9 +186,12 @@ export class FakeApi {
       const idle = setTimeout(() => {
         end(new ApiError('unreachable', `watch ${plural}: no answer in time`));
       }, idleMs);
-      const limit = setTimeout(() => {
-        if (!this.stalled) end();
-      }, this.endWatchesAfter ?? timeoutSeconds * 1000);
+      const limit = setTimeout(
+        () => {
+          if (!this.stalled) end();
+        },
+        this.endWatchesAfter ?? timeoutSeconds * 1000,
+      );
       const watch: OpenWatch = {
         plural,
         end,
@@ -214,7 +222,8 @@ function idOf({ plural }: ApiResource, { namespace, name }: ObjectKey): string {
 }
 
 function isIn({ namespace, name }: ListScope, object: KubeObject): boolean {
-  const { metadata } = object as Partial<KubeObject>;
+  // A test may send anything.
+  const { metadata } = (object as KubeObject | null) ?? ({} as Partial<KubeObject>);
   if (metadata === undefined || metadata.name === '') return true;
   return (
     (namespace === undefined || metadata.namespace === namespace) &&
