@@ -1,9 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
-import { isIP } from 'node:net';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import { checkKeyPair, expiryOf, type KeyPair } from './key-pair.js';
+import { checkKeyPair, coversHost, expiryOf, wasIssuedBy, type KeyPair } from './key-pair.js';
 import { certFileNames, certsCommand } from './load-certs.js';
 import { createSelfSigned, issueLeaf } from './self-signed.js';
 import { ServingError, systemCodeOf } from './serving-error.js';
@@ -48,7 +47,7 @@ export async function writeDevelopmentCerts(
   const files = mapNames((name) => join(directory, name));
   const result = (action: DevelopmentCerts['action'], certificate: X509Certificate): DevelopmentCerts => {
     const expires = expiryOf(certificate);
-    const uncoveredHosts = hosts.filter((host) => !covers(certificate, host));
+    const uncoveredHosts = hosts.filter((host) => !coversHost(certificate, host));
     return { action, files, expires, uncoveredHosts, summary: summarise(action, files, expires) };
   };
 
@@ -134,18 +133,10 @@ function faultText(
 
 function isSignedBy(certificate: X509Certificate, caPem: string): boolean {
   try {
-    const ca = new X509Certificate(caPem);
-    return certificate.checkIssued(ca) && certificate.verify(ca.publicKey);
+    return wasIssuedBy(certificate, new X509Certificate(caPem));
   } catch {
     return false;
   }
-}
-
-function covers(certificate: X509Certificate, host: string): boolean {
-  if (isIP(host) !== 0) return certificate.checkIP(host) !== undefined;
-  // A wildcard is not a name that could be checked: it has to stand in the certificate as it is.
-  if (host.startsWith('*.')) return (certificate.subjectAltName ?? '').split(', ').includes(`DNS:${host}`);
-  return certificate.checkHost(host) !== undefined;
 }
 
 function summarise(action: DevelopmentCerts['action'], files: CertFiles, expires: Date): string {

@@ -1,4 +1,5 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
+import { isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
 
 /** A certificate (with its chain, if any) and its private key, both PEM. */
@@ -59,4 +60,17 @@ function isEncrypted(pem: string): boolean {
 /** The end of a certificate's validity. */
 export function expiryOf(certificate: X509Certificate): Date {
   return new Date(certificate.validTo);
+}
+
+/** Tells whether an authority has signed a certificate, whatever the dates of the two. */
+export function wasIssuedBy(certificate: X509Certificate, ca: X509Certificate): boolean {
+  return certificate.checkIssued(ca) && certificate.verify(ca.publicKey);
+}
+
+/** Tells whether a certificate is for a host: a DNS name, one with a leading `*.`, or an IP address. */
+export function coversHost(certificate: X509Certificate, host: string): boolean {
+  if (isIP(host) !== 0) return certificate.checkIP(host) !== undefined;
+  // A wildcard is not a name that could be checked: it has to stand in the certificate as it is.
+  if (host.startsWith('*.')) return (certificate.subjectAltName ?? '').split(', ').includes(`DNS:${host}`);
+  return certificate.checkHost(host) !== undefined;
 }

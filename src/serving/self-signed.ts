@@ -22,17 +22,26 @@ export interface SelfSignedOptions {
   readonly leafValidityDays?: number;
 }
 
+export interface CaOptions {
+  readonly now: Date;
+  /** In ms, from `now`. */
+  readonly lifeMs: number;
+  /** The first words of its name; a random number follows. */
+  readonly name: string;
+}
+
 export interface LeafOptions {
   readonly now: Date;
   readonly hosts: readonly string[];
   readonly ca: KeyPair;
-  readonly validityDays?: number;
+  /** In ms, from `now`; never longer than that of the authority. Default 365 days. */
+  readonly lifeMs?: number;
 }
 
 const minute = 60_000;
 const day = 24 * 60 * minute;
-/** Certificates are valid from a little earlier, for clients whose clocks are behind. */
-const clockSkew = 5 * minute;
+/** Certificates are valid from a little earlier than they are issued, in ms, for clients whose clocks are behind. */
+export const clockSkewMs = 5 * minute;
 
 /**
  * Makes a certificate authority and a server certificate: ECDSA P-256, SHA-256.
@@ -41,9 +50,13 @@ const clockSkew = 5 * minute;
  */
 export async function createSelfSigned(options: SelfSignedOptions): Promise<SelfSigned> {
   const { now, hosts } = options;
-  altNamesOf(hosts);
-  const ca = await createCa(now, options.caValidityDays ?? 3650);
-  const leaf = await issueLeaf({ now, hosts, ca, validityDays: options.leafValidityDays ?? 365 });
+  requireHosts(hosts);
+  const ca = await createCa({
+    now,
+    lifeMs: (options.caValidityDays ?? 3650) * day,
+    name: 'mirrorgate development CA',
+  });
+  const leaf = await issueLeaf({ now, hosts, ca, lifeMs: (options.leafValidityDays ?? 365) * day });
   return { caCert: ca.cert, caKey: ca.key, cert: leaf.cert, key: leaf.key };
 }
 
@@ -52,10 +65,10 @@ export async function createSelfSigned(options: SelfSignedOptions): Promise<Self
  *
  * @throws ServingError `HOST_INVALID`
  */
-export async function issueLeaf({ now, hosts, ca, validityDays = 365 }: LeafOptions): Promise<KeyPair> {
+export async function issueLeaf({ now, hosts, ca, lifeMs = 365 * day }: LeafOptions): Promise<KeyPair> {
   const altNames = altNamesOf(hosts);
   const caExpiry = expiryOf(new X509Certificate(ca.cert));
-  const notAfter = new Date(Math.min(daysAfter(now, validityDays).getTime(), caExpiry.getTime()));
+  const notAfter = new Date(Math.min(now.getTime() + lifeMs, caExpiry.getTime()));
   // selfsigned signs with the scheme of the new key: the two keys have to be of one kind.
   const keyType = createPrivateKey(ca.key).asymmetricKeyType === 'rsa' ? 'rsa' : 'ec';
 
@@ -63,7 +76,7 @@ export async function issueLeaf({ now, hosts, ca, validityDays = 365 }: LeafOpti
   const made = await generate([{ name: 'commonName', value: 'mirrorgate' }], {
     keyType,
     algorithm: 'sha256',
-    notBeforeDate: new Date(now.getTime() - clockSkew),
+    notBeforeDate: new Date(now.getTime() - clockSkewMs),
     notAfterDate: notAfter,
     ca: { cert: ca.cert, key: ca.key },
     extensions: [
@@ -76,23 +89,29 @@ export async function issueLeaf({ now, hosts, ca, validityDays = 365 }: LeafOpti
   return { cert: line(made.cert), key: line(made.private) };
 }
 
-async function createCa(now: Date, validityDays: number): Promise<KeyPair> {
+/** Makes a certificate authority that signs server certificates and no further authorities: ECDSA P-256, SHA-256. */
+export async function createCa({ now, lifeMs, name }: CaOptions): Promise<KeyPair> {
   // A name of its own tells one authority from the next in a trust store.
-  const name = `mirrorgate development CA ${randomBytes(4).toString('hex')}`;
+  const commonName = `${name} ${randomBytes(4).toString('hex')}`;
   // Loaded on use: it takes longer to load than most commands take to run.
   const { generate } = await import('selfsigned');
-  const made = await generate([{ name: 'commonName', value: name }], {
+  const made = await generate([{ name: 'commonName', value: commonName }], {
     keyType: 'ec',
     curve: 'P-256',
     algorithm: 'sha256',
-    notBeforeDate: new Date(now.getTime() - clockSkew),
-    notAfterDate: daysAfter(now, validityDays),
+    notBeforeDate: new Date(now.getTime() - clockSkewMs),
+    notAfterDate: new Date(now.getTime() + lifeMs),
     extensions: [
       { name: 'basicConstraints', cA: true, pathLenConstraint: 0, critical: true },
       { name: 'keyUsage', keyCertSign: true, cRLSign: true, critical: true },
     ],
   });
   return { cert: line(made.cert), key: line(made.private) };
+}
+
+/** @throws ServingError `HOST_INVALID` when a server certificate cannot be for these hosts */
+export function requireHosts(hosts: readonly string[]): void {
+  altNamesOf(hosts);
 }
 
 type AltName = { readonly type: 2; readonly value: string } | { readonly type: 7; readonly ip: string };
@@ -111,10 +130,6 @@ function altNamesOf(hosts: readonly string[]): AltName[] {
     throw new ServingError('HOST_INVALID', 'a server certificate needs at least one host', 'name localhost');
   }
   return names;
-}
-
-function daysAfter(date: Date, days: number): Date {
-  return new Date(date.getTime() + days * day);
 }
 
 function line(pem: string): string {

@@ -3,11 +3,18 @@ export type ServingErrorCode =
   | 'ADDRESS_FORBIDDEN'
   | 'ADDRESS_IN_USE'
   | 'ADDRESS_UNAVAILABLE'
+  | 'CA_BUNDLE_ABSENT'
+  | 'CA_BUNDLE_CONTESTED'
+  | 'CA_BUNDLE_MANAGED'
+  | 'CA_BUNDLE_UNWRITABLE'
   | 'CERTS_KEPT'
   | 'CERTS_UNWRITABLE'
   | 'CERT_BROKEN'
+  | 'CERT_EXPIRED'
   | 'CERT_MISMATCH'
   | 'CERT_MISSING'
+  | 'CERT_STORE_UNUSABLE'
+  | 'CERT_STORE_UNWRITABLE'
   | 'HOST_INVALID'
   | 'SERVER_FAULT'
   | 'TLS_HANDSHAKE';
@@ -31,4 +38,11 @@ export class ServingError extends Error {
 /** The error number's name (`ENOENT`, `EADDRINUSE`) of an error of the node platform, if it has one. */
 export function systemCodeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** One line on an error from elsewhere; `hint` where it carries one of its own, as the errors of mirrorgate do. */
+export function wordsOf(error: unknown): { readonly message: string; readonly hint: string | undefined } {
+  if (!(error instanceof Error)) return { message: String(error), hint: undefined };
+  const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : undefined;
+  return { message: error.message.replace(/\s+/g, ' '), hint };
 }
