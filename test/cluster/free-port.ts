@@ -5,15 +5,15 @@ import { createServer } from 'node:net';
 const lowest = 10_000;
 
 /**
- * A port of 127.0.0.1 that nobody listens on, from below those that the kernel gives to outgoing connections. A server
+ * A port of a loopback address that nobody listens on, from below those that the kernel gives to outgoing connections. A server
  * that comes back on a port of those may find it taken, and a client that asks for such a port while nobody listens
  * there may connect to itself.
  */
-export async function freePort(): Promise<number> {
+export async function freePort(address = '127.0.0.1'): Promise<number> {
   const end = firstOutgoingPort();
   for (;;) {
     const port = lowest + Math.floor(Math.random() * (end - lowest));
-    if (await isFree(port)) return port;
+    if (await isFree(address, port)) return port;
   }
 }
 
@@ -23,9 +23,9 @@ function firstOutgoingPort(): number {
   return Math.max(Number(first), lowest + 10_000);
 }
 
-async function isFree(port: number): Promise<boolean> {
+async function isFree(address: string, port: number): Promise<boolean> {
   const server = createServer();
-  server.listen(port, '127.0.0.1');
+  server.listen(port, address);
   try {
     await once(server, 'listening');
   } catch (error) {

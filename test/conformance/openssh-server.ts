@@ -16,6 +16,8 @@ export interface OpenSshServerOptions {
   readonly authorizedKeys: readonly string[];
   /** A new Ed25519 key when absent. */
   readonly hostKeys?: readonly SshKeyFile[];
+  /** Of loopback; 127.0.0.1 by default. */
+  readonly address?: string;
   /** 0, the default, picks a free one. */
   readonly port?: number;
   /** Who may log in, by default who runs the tests; another user takes root. Its login shell is not used. */
@@ -26,13 +28,15 @@ export interface OpenSshServerOptions {
   readonly settings?: readonly string[];
 }
 
-/** OpenSSH's own sshd, in the foreground, on a port of 127.0.0.1. */
+/** OpenSSH's own sshd, in the foreground, on a port of loopback. */
 export interface OpenSshServer {
-  readonly address: '127.0.0.1';
+  readonly address: string;
   readonly port: number;
   /** The one user that can log in. */
   readonly username: string;
   readonly hostKeys: readonly SshKeyFile[];
+  /** Has nobody but the holders of these keys log in from now on; each is one line. */
+  authorize(publicKeys: readonly string[]): void;
   /** What the server has logged so far. */
   log(): string;
   /** The processes that serve connections now. */
@@ -47,7 +51,6 @@ export interface OpenSshServer {
   stop(): Promise<void>;
 }
 
-const address = '127.0.0.1';
 const attempts = 5;
 
 /**
@@ -65,7 +68,7 @@ export async function startOpenSshServer(options: OpenSshServerOptions): Promise
     makeSshKeyFile(join(options.directory, 'host_ed25519'), { type: 'ed25519' }),
   ];
   for (let attempt = 1; ; attempt += 1) {
-    const port = options.port ?? (await freePort());
+    const port = options.port ?? (await freePort(options.address ?? '127.0.0.1'));
     const server = new RunningServer(binary, port, hostKeys, options);
     try {
       await server.restart();
@@ -78,9 +81,10 @@ export async function startOpenSshServer(options: OpenSshServerOptions): Promise
 }
 
 class RunningServer implements OpenSshServer {
-  readonly address = address;
+  readonly address: string;
   readonly username: string;
   readonly #binary: string;
+  readonly #authorizedKeys: string;
   readonly #logFile: string;
   readonly #configFile: string;
   #process: ChildProcess | undefined;
@@ -91,20 +95,21 @@ class RunningServer implements OpenSshServer {
     readonly hostKeys: readonly SshKeyFile[],
     options: OpenSshServerOptions,
   ) {
-    const { directory } = options;
+    const { directory, address = '127.0.0.1' } = options;
+    this.address = address;
     this.#binary = binary;
     this.#logFile = join(directory, 'sshd.log');
     this.#configFile = join(directory, 'sshd_config');
     this.username = options.username ?? userInfo().username;
-    const authorized = join(directory, 'authorized_keys');
-    writeFileSync(authorized, options.authorizedKeys.map((key) => `${key}\n`).join(''));
+    this.#authorizedKeys = join(directory, 'authorized_keys');
+    this.authorize(options.authorizedKeys);
     // sshd reads it with the rights of the user who logs in.
     chmodSync(directory, 0o755);
     const lines = [
       `ListenAddress ${address}`,
       `Port ${port}`,
       ...hostKeys.map(({ path }) => `HostKey ${path}`),
-      `AuthorizedKeysFile ${authorized}`,
+      `AuthorizedKeysFile ${this.#authorizedKeys}`,
       'PidFile none',
       'UsePAM no',
       'UseDNS no',
@@ -120,6 +125,10 @@ class RunningServer implements OpenSshServer {
     ];
     writeFileSync(this.#configFile, lines.map((line) => `${line}\n`).join(''));
     writeFileSync(this.#logFile, '');
+  }
+
+  authorize(publicKeys: readonly string[]): void {
+    writeFileSync(this.#authorizedKeys, publicKeys.map((key) => `${key}\n`).join(''));
   }
 
   log(): string {
@@ -185,7 +194,7 @@ function hasPenalties(binary: string): boolean {
   return Number(major) > 9 || (Number(major) === 9 && Number(minor) >= 8);
 }
 
-async function freePort(): Promise<number> {
+async function freePort(address: string): Promise<number> {
   const server = createServer();
   server.listen(0, address);
   await once(server, 'listening');
