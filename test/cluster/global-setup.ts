@@ -4,13 +4,29 @@ import { requireProgram } from '../conformance/program.js';
 import { buildMirrorgate } from './built-mirrorgate.js';
 import { findKubePrograms } from './kube-programs.js';
 
+const needed: readonly (() => unknown)[] = [
+  findKubePrograms,
+  () => requireProgram('sshd', 'openssh-server'),
+  () => requireProgram('ssh-keygen', 'openssh-client'),
+  () => requireProgram('openssl', 'openssl'),
+  () => requireProgram('buildah', 'buildah'),
+  () => requireProgram('debootstrap', 'debootstrap'),
+];
+
 /** Once before all tests: tells what is missing at the start and not in the middle, and builds what they run. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  findKubePrograms();
-  requireProgram('sshd', 'openssh-server');
-  requireProgram('ssh-keygen', 'openssh-client');
-  requireProgram('openssl', 'openssl');
+  const missing = needed.map(wordsOf).filter((words) => words !== undefined);
+  if (missing.length > 0) throw new Error(missing.join('\n'));
   const mirrorgate = await buildMirrorgate();
   project.provide('mirrorgate', mirrorgate);
   return () => rm(mirrorgate.directory, { recursive: true });
+}
+
+function wordsOf(find: () => unknown): string | undefined {
+  try {
+    find();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }

@@ -142,6 +142,7 @@ class RunningMirrorgate {
     { timeout = 30_000, from = 0 }: { readonly timeout?: number; readonly from?: number } = {},
   ): Promise<LogLine> {
     const matches = match instanceof RegExp ? ({ msg }: LogLine) => match.test(msg) : match;
+    const wanted = match instanceof RegExp ? String(match) : 'what was waited for';
     return new Promise((resolve, reject) => {
       let next = from;
       const finish = (): void => {
@@ -150,7 +151,7 @@ class RunningMirrorgate {
       };
       const fail = (why: string): void => {
         finish();
-        reject(new Error(`mirrorgate ${why} and has not logged ${String(match)}:\n${this.#output}`));
+        reject(new Error(`mirrorgate ${why} and has not logged ${wanted}:\n${this.#output}`));
       };
       const look = (): void => {
         for (; next < this.#lines.length; next += 1) {
