@@ -28,7 +28,7 @@ interface Reflected {
   /** The names at each change. */
   readonly changes: (readonly string[])[];
   readonly faults: (string | undefined)[];
-  names(): readonly string[] | undefined;
+  readonly names: () => readonly string[] | undefined;
 }
 
 function reflect(options: Partial<ReflectorOptions> = {}, link: Link = {}): Reflected {
