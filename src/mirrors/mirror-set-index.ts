@@ -18,6 +18,8 @@ export interface MirrorSetIndex {
   holds(set: MirrorSet): boolean;
 }
 
+type SetName = Pick<MirrorSet, 'kind' | 'name'>;
+
 export const emptyIndex: MirrorSetIndex = indexMirrorSets([]);
 
 /** Indexes mirror sets in any order. */
@@ -42,7 +44,7 @@ export function indexMirrorSets(sets: readonly MirrorSet[]): MirrorSetIndex {
  */
 export function replaceInIndex(
   index: MirrorSetIndex,
-  before: Pick<MirrorSet, 'kind' | 'name'> | undefined,
+  before: SetName | undefined,
   after: MirrorSet | undefined,
 ): MirrorSetIndex {
   const nothingChanges =
@@ -51,23 +53,24 @@ export function replaceInIndex(
   if (nothingChanges) return index;
 
   const replaced = [before, after].filter((set) => set !== undefined);
-  return overlay(index, new Set(replaced.map(keyOf)), after === undefined ? [] : [after]);
+  return overlay(index, replaced, after === undefined ? [] : [after]);
 }
 
 /** The index with sets put in: in place of those of their kind and name, and beside all others. */
 export function joinIndex(index: MirrorSetIndex, sets: readonly MirrorSet[]): MirrorSetIndex {
-  return overlay(index, new Set(sets.map(keyOf)), sets);
+  return overlay(index, sets, sets);
 }
 
 function overlay(
   index: MirrorSetIndex,
-  removed: ReadonlySet<string>,
+  removed: readonly SetName[],
   added: readonly MirrorSet[],
 ): MirrorSetIndex {
   const own = indexMirrorSets(added);
+  const removedKeys = new Set(removed.map(keyOf));
   const merged = new Map<string, readonly ValidEntry[]>();
   const merge = (registry: string): readonly ValidEntry[] => {
-    const kept = index.entriesOf(registry).filter((entry) => !removed.has(keyOf(entry.set)));
+    const kept = without(index.entriesOf(registry), removed);
     const put = own.entriesOf(registry);
     // Both are in order, and the sort is stable.
     return put.length === 0
@@ -81,6 +84,40 @@ function overlay(
       return entries;
     },
     registries: () => new Set([...index.registries(), ...own.registries()]),
-    holds: (set) => own.holds(set) || (index.holds(set) && !removed.has(keyOf(set))),
+    holds: (set) => own.holds(set) || (index.holds(set) && !removedKeys.has(keyOf(set))),
   };
+}
+
+/**
+ * The entries of all sets but some. They are in order, so that those of one set stand together and are found without
+ * looking at each: a large registry is asked for without each of its sets in turn.
+ */
+function without(entries: readonly ValidEntry[], removed: readonly SetName[]): readonly ValidEntry[] {
+  const cuts = removed
+    .map((set) => ({
+      start: countWhile(entries, (entry) => compareMirrorSets(entry.set, set) < 0),
+      end: countWhile(entries, (entry) => compareMirrorSets(entry.set, set) <= 0),
+    }))
+    .filter(({ start, end }) => start < end)
+    .sort((left, right) => left.start - right.start);
+  if (cuts.length === 0) return entries;
+  let at = 0;
+  const kept = cuts.map(({ start, end }) => {
+    const part = entries.slice(at, start);
+    at = end;
+    return part;
+  });
+  return [...kept, entries.slice(at)].flat();
+}
+
+/** How many items at the start a condition holds for, where it holds for none after the first that it fails for. */
+function countWhile<T>(items: readonly T[], holds: (item: T) => boolean): number {
+  let [low, high] = [0, items.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const item = items[middle];
+    if (item !== undefined && holds(item)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

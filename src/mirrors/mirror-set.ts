@@ -55,7 +55,10 @@ export function keyOf(set: Pick<MirrorSet, 'kind' | 'name'>): string {
 }
 
 /** Orders mirror sets by kind, then name: the order in which lists merge, whatever order they were read in. */
-export function compareMirrorSets(left: MirrorSet, right: MirrorSet): number {
+export function compareMirrorSets(
+  left: Pick<MirrorSet, 'kind' | 'name'>,
+  right: Pick<MirrorSet, 'kind' | 'name'>,
+): number {
   return compareText(left.kind, right.kind) || compareText(left.name, right.name);
 }
 

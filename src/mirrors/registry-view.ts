@@ -107,15 +107,18 @@ export function windowsEntries(entries: readonly ValidEntry[], options: ViewOpti
 }
 
 const windowsEntriesOf = remember((entries: readonly ValidEntry[]) =>
-  remember(({ linuxOnlySources }: ViewOptions) =>
-    entries.filter(
-      (entry) =>
-        !entry.source.wildcard &&
-        hasRealMirror(entry) &&
-        !isLinuxOnly(entry.set, entry.source, linuxOnlySources),
-    ),
-  ),
+  remember((options: ViewOptions) => entries.filter((entry) => reachesWindows(entry, options))),
 );
+
+/** What `windowsEntries` lets through, for whoever asks about few of many entries. */
+export function reachesWindows(
+  entry: ValidEntry,
+  { linuxOnlySources }: Pick<ViewOptions, 'linuxOnlySources'>,
+): boolean {
+  return (
+    !entry.source.wildcard && hasRealMirror(entry) && !isLinuxOnly(entry.set, entry.source, linuxOnlySources)
+  );
+}
 
 /** True when some mirror is not the source itself. An entry without one has no effect, its policy included. */
 export function hasRealMirror(entry: Pick<ValidEntry, 'source' | 'mirrors'>): boolean {

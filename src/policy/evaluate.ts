@@ -17,6 +17,8 @@ export interface Review {
   /** The object as it is, for UPDATE. */
   readonly old?: MirrorSet | undefined;
   readonly requester?: Requester | undefined;
+  /** Only the rules about this are asked; absent: all. */
+  readonly about?: Rule['about'] | undefined;
 }
 
 /** What it is judged against. */
@@ -49,7 +51,7 @@ const expiryWarning = 14 * 24 * 60 * 60 * 1000;
 
 /** Judges one mirror set. Pure: the same review and context give the same judgement. */
 export function evaluate(review: Review, context: EvaluationContext): Judgement {
-  const found = findViolations(review, context);
+  const found = findViolations(review, context, review.about);
   const ratcheted = lowerWhatWasThere(found, review, context);
   const { kept, exempted, notices } = applyExemptions(ratcheted, review, context);
   return {

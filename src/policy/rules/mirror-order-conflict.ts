@@ -1,7 +1,13 @@
 import { groupBy } from '../../mirrors/group-by.js';
 import type { ValidEntry } from '../../mirrors/mirror-set.js';
 import { registryOf } from '../../mirrors/reference.js';
-import { registryConfig, windowsEntries, type ViewOptions } from '../../mirrors/registry-view.js';
+import {
+  registryConfig,
+  windowsEntries,
+  type RegistryConfig,
+  type ViewOptions,
+} from '../../mirrors/registry-view.js';
+import { remember } from '../../mirrors/remember.js';
 import { entryPlace } from '../entry-place.js';
 import { createAndUpdate, type Rule } from '../rule.js';
 import { windowsMirrors } from '../windows-mirrors.js';
@@ -19,12 +25,11 @@ export const mirrorOrderConflict: Rule = {
   *find({ set, entries, after, settings: { view } }) {
     const own = windowsEntries(entries, view);
     for (const [registry, mine] of groupBy(own, (entry) => registryOf(entry.source))) {
-      const circles = registryConfig(after, registry, view)?.orderConflicts ?? [];
-      if (circles.length === 0) continue;
-      const circleOf = new Map(circles.flatMap((circle, at) => circle.map((key) => [key, at] as const)));
+      const config = registryConfig(after, registry, view);
+      if (config === undefined || config.orderConflicts.length === 0) continue;
+      const circleOf = circlesOf(config);
       const mineByCircle = groupBy(ordersIn(mine, circleOf, view), ({ circle }) => circle);
-      const all = ordersIn(windowsEntries(after.entriesOf(registry), view), circleOf, view);
-      const allByCircle = groupBy(all, ({ circle }) => circle);
+      const allByCircle = ordersByCircle(config)(windowsEntries(after.entriesOf(registry), view))(view);
 
       // One finding for each circle: it is mended for all of its entries or for none.
       for (const [circle, [first]] of mineByCircle) {
@@ -53,6 +58,20 @@ interface Order {
   /** At least two host entry keys, in the entry's order. */
   readonly keys: readonly string[];
 }
+
+/** The circle of each host entry key that is in one. */
+const circlesOf = remember(
+  ({ orderConflicts }: RegistryConfig): ReadonlyMap<string, number> =>
+    new Map(orderConflicts.flatMap((circle, at) => circle.map((key) => [key, at] as const))),
+);
+
+const ordersByCircle = remember((config: RegistryConfig) =>
+  remember((entries: readonly ValidEntry[]) =>
+    remember((view: ViewOptions) =>
+      groupBy(ordersIn(entries, circlesOf(config), view), ({ circle }) => circle),
+    ),
+  ),
+);
 
 function ordersIn(
   entries: readonly ValidEntry[],

@@ -1,6 +1,8 @@
 import { groupBy } from '../../mirrors/group-by.js';
+import type { ValidEntry } from '../../mirrors/mirror-set.js';
 import { formatReference, pathOf, registryOf } from '../../mirrors/reference.js';
 import { windowsEntries } from '../../mirrors/registry-view.js';
+import { remember } from '../../mirrors/remember.js';
 import { entryPlace } from '../entry-place.js';
 import { createAndUpdate, type Rule } from '../rule.js';
 
@@ -19,14 +21,13 @@ export const neverContactWidened: Rule = {
       ({ policy, source }) => policy === 'NeverContactSource' && source.path.length > 0,
     );
     for (const [registry, mine] of groupBy(forbidding, ({ source }) => registryOf(source))) {
-      const [first, ...more] = windowsEntries(after.entriesOf(registry), settings.view).filter(
-        ({ policy }) => policy !== 'NeverContactSource',
-      );
+      const expecting = expectingOf(windowsEntries(after.entriesOf(registry), settings.view));
+      const [first] = expecting;
       const stranded =
         first === undefined
           ? ''
           : `; ${entryPlace(first, set)} expects ${formatReference(first.source)} from there` +
-            (more.length > 0 ? `, and ${more.length} more` : '');
+            (expecting.length > 1 ? `, and ${expecting.length - 1} more` : '');
       for (const { path, source } of mine) {
         yield {
           path: `${path}.mirrorSourcePolicy`,
@@ -39,3 +40,8 @@ export const neverContactWidened: Rule = {
     }
   },
 };
+
+/** The entries that count on their source. */
+const expectingOf = remember((entries: readonly ValidEntry[]) =>
+  entries.filter(({ policy }) => policy !== 'NeverContactSource'),
+);

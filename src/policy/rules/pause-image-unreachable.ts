@@ -2,7 +2,7 @@ import { formatTagAndDigest } from '../../mirrors/image-reference.js';
 import type { MirrorSetIndex } from '../../mirrors/mirror-set-index.js';
 import { entryField } from '../../mirrors/mirror-set.js';
 import { covers, formatReference, pathOf, registryOf } from '../../mirrors/reference.js';
-import { registryConfig, windowsEntries } from '../../mirrors/registry-view.js';
+import { reachesWindows, registryConfig, windowsEntries } from '../../mirrors/registry-view.js';
 import { everyOperation, type Rule, type RuleSettings } from '../rule.js';
 import { windowsMirrors } from '../windows-mirrors.js';
 
@@ -53,12 +53,17 @@ export const pauseImageUnreachable: Rule = {
  */
 function isReachable(index: MirrorSetIndex, { pauseImage, view }: RuleSettings): boolean {
   const { repository, digest } = pauseImage;
-  const registry = registryOf(repository);
-  if (registryConfig(index, registry, view)?.neverContact !== true) return true;
-  return windowsEntries(index.entriesOf(registry), view).some(
+  // The merged config would say as much; but the state before is another one for each of many sets that are judged.
+  const entries = index.entriesOf(registryOf(repository));
+  const isForbidden = entries.some(
+    (entry) => entry.policy === 'NeverContactSource' && reachesWindows(entry, view),
+  );
+  if (!isForbidden) return true;
+  return entries.some(
     (entry) =>
       (digest !== undefined || entry.set.kind === 'ImageTagMirrorSet') &&
       covers(entry.source, repository) &&
+      reachesWindows(entry, view) &&
       windowsMirrors(entry, view).some(({ exact, isSource }) => exact && !isSource),
   );
 }

@@ -3,6 +3,7 @@ import { policyOf, type ValidEntry } from '../../mirrors/mirror-set.js';
 import { sameReference } from '../../mirrors/naming.js';
 import { formatReference, registryOf } from '../../mirrors/reference.js';
 import { windowsEntries } from '../../mirrors/registry-view.js';
+import { remember } from '../../mirrors/remember.js';
 import { entryPlace } from '../entry-place.js';
 import { createAndUpdate, type Rule } from '../rule.js';
 
@@ -19,9 +20,7 @@ export const registryPolicyMixed: Rule = {
   *find({ set, entries, after, settings }) {
     const own = windowsEntries(entries, settings.view);
     for (const [registry, mine] of groupBy(own, (entry) => registryOf(entry.source))) {
-      const byPolicy = groupBy(windowsEntries(after.entriesOf(registry), settings.view), policyOf);
-      const allowing = firstOfTwoSources(byPolicy.get('AllowContactingSource'));
-      const forbidding = firstOfTwoSources(byPolicy.get('NeverContactSource'));
+      const { allowing, forbidding } = examplesOf(windowsEntries(after.entriesOf(registry), settings.view));
       for (const entry of mine) {
         // The same source with both policies is a matter of its own: source-policy-conflict.
         const others = policyOf(entry) === 'NeverContactSource' ? allowing : forbidding;
@@ -39,6 +38,15 @@ export const registryPolicyMixed: Rule = {
     }
   },
 };
+
+/** Of each policy, entries enough to hold one against any other. */
+const examplesOf = remember((entries: readonly ValidEntry[]) => {
+  const byPolicy = groupBy(entries, policyOf);
+  return {
+    allowing: firstOfTwoSources(byPolicy.get('AllowContactingSource')),
+    forbidding: firstOfTwoSources(byPolicy.get('NeverContactSource')),
+  };
+});
 
 /** The first entry, and the first whose source is another: one of them differs from any given source. */
 function firstOfTwoSources(entries: readonly ValidEntry[] = []): ValidEntry[] {

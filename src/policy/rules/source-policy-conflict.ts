@@ -2,6 +2,7 @@ import { entriesBySource } from '../../mirrors/entries-by-source.js';
 import { groupBy } from '../../mirrors/group-by.js';
 import { keyOf, policyOf, type MirrorSourcePolicy, type ValidEntry } from '../../mirrors/mirror-set.js';
 import { registryOf } from '../../mirrors/reference.js';
+import { remember } from '../../mirrors/remember.js';
 import { entryPlace } from '../entry-place.js';
 import { comparePaths } from '../finding.js';
 import { createAndUpdate, type Rule } from '../rule.js';
@@ -22,12 +23,13 @@ export const sourcePolicyConflict: Rule = {
     for (const [source, mine] of entriesBySource(entries)) {
       const [{ source: reference }] = mine as [ValidEntry];
       const all = entriesBySource(after.entriesOf(registryOf(reference))).get(source) ?? [];
-      const groups = groupBy(all, (entry) => groupKey(policyOf(entry), keyOf(entry.set) === own));
+      const others = examplesOf(all);
+      const ours = examplesOf(mine);
 
       for (const entry of mine) {
         const opposite = opposites[policyOf(entry)];
-        const [here] = groups.get(groupKey(opposite, true)) ?? [];
-        const [elsewhere] = groups.get(groupKey(opposite, false)) ?? [];
+        const [here] = ours.get(opposite) ?? [];
+        const elsewhere = others.get(opposite)?.find((other) => keyOf(other.set) !== own);
         // Of two entries of one set, the later one carries the finding.
         const rival = here !== undefined && comparePaths(here.path, entry.path) < 0 ? here : elsewhere;
         if (rival === undefined) continue;
@@ -49,7 +51,16 @@ const opposites: Record<MirrorSourcePolicy, MirrorSourcePolicy> = {
   NeverContactSource: 'AllowContactingSource',
 };
 
-/** Entries of one policy, in the set under review or in others: the first of each is all that is needed. */
-function groupKey(policy: MirrorSourcePolicy, own: boolean): string {
-  return `${policy} ${String(own)}`;
-}
+/** Of each policy, the first entry and the first of another set: one of them is not of any given set. */
+const examplesOf = remember((entries: readonly ValidEntry[]) => {
+  const examples = new Map<MirrorSourcePolicy, readonly ValidEntry[]>();
+  for (const [policy, same] of groupBy(entries, policyOf)) {
+    const [first] = same;
+    const second = same.find((other) => first !== undefined && keyOf(other.set) !== keyOf(first.set));
+    examples.set(
+      policy,
+      [first, second].filter((entry) => entry !== undefined),
+    );
+  }
+  return examples;
+});
