@@ -1,4 +1,5 @@
 import type { HostKeyVerdict } from './host-key-store.js';
+import { withoutTemporaryName } from './node-plan.js';
 import { displayPath } from './remote-path.js';
 
 /** What kind of fault keeps a node from its desired state; a metric label and the reason of a condition. */
@@ -125,7 +126,7 @@ export function connectionError(node: ReachedNode, keyType: string, error: unkno
 /** Classifies an error that the SFTP server gave to a request. */
 export function fileError(action: string, path: string, error: unknown): NodeError {
   if (error instanceof NodeError) return error;
-  const place = displayPath(path);
+  const place = placeOf(path);
   const { message } = describe(error);
   const status = sftpStatusOf(error);
   if (saysDiskFull(error)) return diskFullError(action, path, error);
@@ -148,10 +149,14 @@ export function fileError(action: string, path: string, error: unknown): NodeErr
 export function diskFullError(action: string, path: string, cause: unknown): NodeError {
   return new NodeError(
     'disk-full',
-    `could not ${action} ${displayPath(path)}: the disk of the node is full`,
+    `could not ${action} ${placeOf(path)}: the disk of the node is full`,
     'free some space on that drive of the node; unused container images take the most (crictl rmi --prune)',
     { cause },
   );
+}
+
+function placeOf(path: string): string {
+  return displayPath(withoutTemporaryName(path));
 }
 
 const socketFaults: Readonly<Record<string, string>> = {

@@ -54,6 +54,11 @@ export function temporaryName(file: string, suffix: string): string {
   return `${file}.${suffix}.mirrorgate-tmp`;
 }
 
+/** The path as it is named to people, who know the file that is to be there: the same at every try. */
+export function withoutTemporaryName(path: string): string {
+  return path.replace(/\.[^./]+\.mirrorgate-tmp$/, '');
+}
+
 /** How a node compares names: as they are, or, on Windows, with case folded. */
 export function nameFolding(foldsCase: boolean): (name: string) => string {
   return foldsCase ? (name) => name.toLowerCase() : (name) => name;
