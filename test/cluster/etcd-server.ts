@@ -29,6 +29,7 @@ export async function startEtcd(program: string, directory: string): Promise<Etc
       ...(hasNoFsync(program) ? ['--unsafe-no-fsync'] : []),
     ]),
     logFile: join(directory, 'etcd.log'),
+    startTimeout: 120_000,
     isReady: async () => {
       try {
         const answer = await fetch(`${url}/health`, { signal: AbortSignal.timeout(1_000) });

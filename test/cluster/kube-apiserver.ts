@@ -69,6 +69,8 @@ export class KubeApiServer {
         ...flags,
       ]),
       logFile: join(directory, 'kube-apiserver.log'),
+      // Seconds of pure computing, on a machine that may do much else.
+      startTimeout: 120_000,
       isReady: () => this.#isReady(),
     });
   }

@@ -224,6 +224,8 @@ class RunningKubeSite implements KubeSite {
     // The handlers may come a moment later than the condition.
     const client = await this.client();
     for (const kind of kinds) await vi.waitFor(() => client.list(kind), patience);
+    // A kubectl of old takes a short name that its cache does not hold for a mistake.
+    rmSync(join(this.#kubectl.home, '.kube', 'cache'), { recursive: true, force: true });
   }
 
   async createNamespaces(...names: readonly string[]): Promise<void> {

@@ -7,7 +7,7 @@ export default defineConfig({
     include: ['test/cluster/**/*.test.ts'],
     globalSetup: ['test/cluster/global-setup.ts'],
     testTimeout: 240_000,
-    hookTimeout: 120_000,
+    hookTimeout: 240_000,
     // Every file has a cluster of its own, which takes a core while it starts.
     maxWorkers: 2,
   },

@@ -15,9 +15,10 @@ export interface ServerCommand {
   readonly logFile: string;
   /** Resolves to true once the server answers; called again until it does. */
   readonly isReady: () => Promise<boolean>;
+  /** How long that may take, in ms. Default 30 s. */
+  readonly startTimeout?: number;
 }
 
-const startTimeout = 30_000;
 const stopTimeout = 5_000;
 
 export class ServerProcess {
@@ -51,7 +52,7 @@ export class ServerProcess {
     });
     const server = new ServerProcess(command.name, child);
 
-    const deadline = Date.now() + startTimeout;
+    const deadline = Date.now() + (command.startTimeout ?? 30_000);
     while (!(await command.isReady())) {
       const problem =
         failure?.message ??
