@@ -379,6 +379,20 @@ describe('losing', () => {
     expect(a.log).toHaveLength(2);
   });
 
+  it('is not even begun by an answer that came while the process was frozen', async () => {
+    freeLease();
+    const a = run('a');
+    a.link.after = (verb) => {
+      if (verb === 'replace') a.skip += 10_000;
+      a.link.after = verb === 'replace' ? undefined : a.link.after;
+    };
+    await seconds(0);
+    expect(a.elector.holds()).toBe(false);
+    expect(a.log).toEqual([]);
+    await seconds(5);
+    expect(a.log).toEqual(['acquired']);
+  });
+
   it('comes at once when the Lease names somebody else', async () => {
     freeLease();
     const { elector, log } = run('a');
@@ -419,7 +433,7 @@ describe('a Lease that is deleted while it is held', () => {
     const { elector, log } = run('a');
     await seconds(1);
     api.remove(leases, key);
-    await seconds(5);
+    await seconds(30);
     expect(elector.holds()).toBe(true);
     expect(log).toEqual(['acquired']);
     expect(spec()?.['holderIdentity']).toBe('a');
@@ -519,6 +533,17 @@ describe('stopping', () => {
     expect(spec()?.['holderIdentity']).toBe('');
   });
 
+  it('waits for a Lease that is being made, and gives it up', async () => {
+    const { elector, link } = run('a');
+    link.before = (verb) =>
+      verb === 'create' ? new Promise((resolve) => setTimeout(resolve, 1000)) : undefined;
+    await seconds(0.5);
+    const stopped = elector.stop();
+    await seconds(1);
+    await stopped;
+    expect(spec()?.['holderIdentity']).toBe('');
+  });
+
   it('gives up what was changed meanwhile', async () => {
     freeLease();
     const { elector, link } = run('a');
@@ -570,6 +595,7 @@ describe('stopping', () => {
     expect(api.calls).toHaveLength(calls);
     expect(a.elector.holds()).toBe(false);
     if (callback !== 'onLost') expect(spec()?.['holderIdentity']).toBe('');
+    if (callback === 'onLeader') expect(a.log).toEqual([]);
   });
 
   it('ends for good', async () => {
