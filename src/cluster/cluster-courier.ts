@@ -8,10 +8,10 @@ import type { DesiredState } from '../hosts/desired-state.js';
 import type { EventRecorder } from './event-recorder.js';
 import type { KubeObject } from './kube-object.js';
 import { LeadingFleet } from './leading-fleet.js';
-import { nodeCondition } from './node-condition.js';
+import { conditionOf, nodeCondition, revisionOf } from './node-condition.js';
 import { nodeEvent } from './node-event.js';
 import type { NodeProblem } from './node-problem.js';
-import { revisionAnnotation, type NodeStatusWriter } from './node-status-writer.js';
+import type { NodeStatusWriter } from './node-status-writer.js';
 
 export interface ClusterCourierOptions extends Pick<FleetOptions, 'open' | 'concurrency'> {
   /** True while this process surely holds the Lease. */
@@ -120,7 +120,8 @@ export class ClusterCourier implements Courier {
       status,
       problem,
       paused: this.#options.paused().has(name),
-      annotated: node.metadata.annotations?.[revisionAnnotation],
+      annotated: revisionOf(node),
+      present: conditionOf(node),
     });
     if (condition === undefined) return;
     this.#options.writer.set(name, { condition, revision: status?.held });

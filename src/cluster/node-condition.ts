@@ -30,7 +30,7 @@ export interface NodeConditionInput {
   /** The revision that the Node's annotation tells of. */
   readonly annotated: string | undefined;
   /** The condition that the Node has. */
-  readonly present?: NodeCondition | undefined;
+  readonly present: NodeCondition | undefined;
 }
 
 /**
@@ -40,14 +40,14 @@ export interface NodeConditionInput {
  * - `True` only when the node was seen to hold the revision that is wanted, by this replica or, as its condition and
  *   annotation say together, by the one that led before.
  * - `False` when it was seen to hold another revision, or none, or not to take the wanted one.
- * - `Unknown` when it held the wanted revision when last seen, but cannot be looked at now; when nobody has looked yet;
- *   and while it is left alone.
+ * - `Unknown` when it held the wanted revision when last seen, but cannot be looked at now, or is to be left alone; and
+ *   when nobody has looked yet.
  */
 export function nodeCondition(input: NodeConditionInput): NodeCondition | undefined {
   const { wanted, status, problem, paused, annotated, present } = input;
-  if (paused) return pausedCondition;
   if (wanted === undefined) return undefined;
   const held = status?.held ?? annotated;
+  if (paused) return pausedCondition(wanted, held);
   if (problem !== undefined) {
     return { status: held === wanted ? 'Unknown' : 'False', reason: problem.reason, message: say(problem) };
   }
@@ -95,12 +95,14 @@ function pendingCondition(wanted: string, held: string): NodeCondition {
   };
 }
 
-const pausedCondition: NodeCondition = {
-  status: 'Unknown',
-  reason: 'Paused',
-  message:
-    'left alone, as the annotation mirrorgate.dev/paused asks; remove it to have the node looked after again',
-};
+function pausedCondition(wanted: string, held: string | undefined): NodeCondition {
+  const left = held === undefined ? '' : ` at revision ${shortRevision(held)}`;
+  return {
+    status: held === wanted ? 'Unknown' : 'False',
+    reason: 'Paused',
+    message: `left alone${left}, as the annotation mirrorgate.dev/paused asks; revision ${shortRevision(wanted)} is wanted`,
+  };
+}
 
 /** The reason of a condition or Event for a fault at a node. */
 export function nodeErrorReason(errorClass: NodeErrorClass): string {

@@ -6,7 +6,13 @@ import { errorOfFailure, isApiError, type ApiError } from './api-error.js';
 import { FaultNews } from './fault-news.js';
 import type { KubeClient } from './kube-client.js';
 import { resources, type KubeObject } from './kube-object.js';
-import type { NodeCondition } from './node-condition.js';
+import {
+  conditionOf,
+  conditionType,
+  revisionAnnotation,
+  revisionOf,
+  type NodeCondition,
+} from './node-condition.js';
 
 /** What a Node should show. */
 export interface NodeStanding {
@@ -28,9 +34,6 @@ export interface NodeStatusWriterOptions {
   /** Told when a Node cannot be written (once per fault, not at every retry), and `undefined` when it can again. */
   readonly onFault?: ((fault: ApiError | undefined) => void) | undefined;
 }
-
-export const conditionType = 'MirrorConfigSynced';
-export const revisionAnnotation = 'mirrorgate.dev/revision';
 
 /** How long `urgent` waits at most, in ms. */
 const urgentLimit = 5_000;
@@ -215,33 +218,22 @@ function settle(entry: Entry): void {
   for (const resolve of entry.waiting.splice(0)) resolve();
 }
 
-interface ShownCondition extends NodeCondition {
-  readonly type: string;
-  readonly lastTransitionTime?: string;
-}
-
-function shownCondition(node: KubeObject): ShownCondition | undefined {
-  const status = node['status'] as { readonly conditions?: readonly ShownCondition[] } | undefined;
-  return status?.conditions?.find(({ type }) => type === conditionType);
-}
-
 function isShown(node: KubeObject, { condition, revision }: NodeStanding): boolean {
-  const shown = shownCondition(node);
+  const shown = conditionOf(node);
   return (
     shown?.status === condition.status &&
     shown.reason === condition.reason &&
     shown.message === condition.message &&
-    (revision === undefined || node.metadata.annotations?.[revisionAnnotation] === revision)
+    (revision === undefined || revisionOf(node) === revision)
   );
 }
 
 /** Condition and annotation in one; the time of the transition stays unless the status changes. */
 function patchFor(node: KubeObject, { condition, revision }: NodeStanding, now: Date): object {
   const { status, reason, message } = condition;
-  const shown = shownCondition(node);
+  const shown = conditionOf(node);
   const time = `${now.toISOString().slice(0, 'yyyy-mm-ddThh:mm:ss'.length)}Z`;
-  const lastTransitionTime =
-    shown?.status === status && shown.lastTransitionTime !== undefined ? shown.lastTransitionTime : time;
+  const lastTransitionTime = shown?.status === status && shown.since !== undefined ? shown.since : time;
   return {
     ...(revision !== undefined && { metadata: { annotations: { [revisionAnnotation]: revision } } }),
     status: {
