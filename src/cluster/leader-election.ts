@@ -193,11 +193,7 @@ export class LeaderElector {
 
   async #acquireOrRenew(attempt: symbol): Promise<void> {
     const { client, lease: key } = this.#options;
-    // After the deadline the Lease is a stranger's until it was read.
-    if (!this.holds()) this.#lose(this.#missedDeadline());
-    if (attempt === this.#attempt && this.#own !== undefined && (await this.#claim(attempt, this.#own))) {
-      return;
-    }
+    if (this.#own !== undefined && (await this.#claim(attempt, this.#own))) return;
     if (attempt !== this.#attempt) return;
 
     const lease = await client.get(resources.leases, key);
