@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
 import type { TestProject } from 'vitest/node';
 import { requireProgram } from '../conformance/program.js';
 import { buildMirrorgate } from './built-mirrorgate.js';
@@ -14,12 +14,17 @@ const needed: readonly (() => unknown)[] = [
 ];
 
 /** Once before all tests: tells what is missing at the start and not in the middle, and builds what they run. */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+export default async function setup(project: TestProject): Promise<() => void> {
   const missing = needed.map(wordsOf).filter((words) => words !== undefined);
   if (missing.length > 0) throw new Error(missing.join('\n'));
   const mirrorgate = await buildMirrorgate();
+  const remove = (): void => {
+    rmSync(mirrorgate.directory, { recursive: true, force: true });
+  };
+  // Not every run comes to its end.
+  process.once('exit', remove);
   project.provide('mirrorgate', mirrorgate);
-  return () => rm(mirrorgate.directory, { recursive: true });
+  return remove;
 }
 
 function wordsOf(find: () => unknown): string | undefined {
