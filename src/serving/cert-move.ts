@@ -12,17 +12,21 @@ export type StoredState =
   | { readonly kind: 'unusable'; readonly reason: string; readonly authorities: readonly string[] }
   | { readonly kind: 'sound'; readonly state: CertState };
 
-/** All that a replica knows. */
-export interface Situation {
-  /** The state that this replica holds; `undefined` before its first one. */
-  readonly held: CertState | undefined;
-  readonly stored: StoredState;
+/** What goes on around a replica. */
+export interface Circumstances {
   readonly isLeader: boolean;
   readonly injected: InjectedBundles | undefined;
   readonly trustedSince: TrustedSince;
   /** In ms since the epoch. */
   readonly now: number;
   readonly rules: RenewalRules;
+}
+
+/** All that a replica knows. */
+export interface Situation extends Circumstances {
+  /** The state that this replica holds; `undefined` before its first one. */
+  readonly held: CertState | undefined;
+  readonly stored: StoredState;
 }
 
 export type CertMove =
@@ -138,7 +142,7 @@ export interface ServedLeaf {
 export function servableAt(
   state: CertState,
   served: ServedLeaf | undefined,
-  { injected, trustedSince, now, rules }: Pick<Situation, 'injected' | 'trustedSince' | 'now' | 'rules'>,
+  { injected, trustedSince, now, rules }: Circumstances,
 ): number {
   if (served === undefined) return now;
   const servedSpent = lifeOf(served.cert).spent;

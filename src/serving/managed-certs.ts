@@ -2,7 +2,14 @@ import { X509Certificate } from 'node:crypto';
 import { BundleInjector } from './bundle-injector.js';
 import type { BundleTarget } from './bundle-target.js';
 import { BundleTrust } from './bundle-trust.js';
-import { nextMove, servableAt, type CertMove, type Situation, type StoredState } from './cert-move.js';
+import {
+  nextMove,
+  servableAt,
+  type CertMove,
+  type Circumstances,
+  type Situation,
+  type StoredState,
+} from './cert-move.js';
 import { carryOut, firstState, livesFault, type RenewalRules } from './cert-renewal.js';
 import { bundleOf, defaultCertLives, lifeOf, type CertLives, type CertState } from './cert-state.js';
 import type { CertStore } from './cert-store.js';
@@ -14,7 +21,7 @@ import { Rounds, type RoundClock } from './rounds.js';
 import { requireHosts } from './self-signed.js';
 import { ServedPair } from './served-pair.js';
 import { ServingError } from './serving-error.js';
-import { SharedState } from './shared-state.js';
+import { SharedState, type SharedView } from './shared-state.js';
 
 /** `next-authority`: made known to clients, and signs nothing yet. */
 export type RenewedPart = 'next-authority' | 'authority' | 'certificate';
@@ -212,18 +219,19 @@ export class ManagedCerts {
   async #settle(): Promise<number> {
     const { clock } = this.#options;
     for (let moves = 0; moves < mostMoves && !this.#rounds.stopped; moves += 1) {
-      const situation = this.#situation();
+      const view = this.#shared.look();
+      const situation = { ...this.#circumstances(), held: this.#held, stored: view.state };
       const move = nextMove(situation);
       switch (move.kind) {
         case 'wait':
-          this.#tellStored(situation.stored);
+          this.#tellStored(view.state);
           return move.until;
         case 'follow':
           this.#hold(move.state);
           break;
         default: {
           const mayWrite = clock.now() >= this.#shared.writableAt;
-          if (!mayWrite || !(await this.#make(move, situation)))
+          if (!mayWrite || !(await this.#make(move, situation, view)))
             return Math.max(this.#shared.writableAt, clock.now());
         }
       }
@@ -232,10 +240,10 @@ export class ManagedCerts {
   }
 
   /** @returns whether it was done */
-  async #make(move: Writing, { now, isLeader }: Situation): Promise<boolean> {
+  async #make(move: Writing, { now, isLeader }: Situation, view: SharedView): Promise<boolean> {
     const state = await this.#stateAfter(move, now);
     if (this.#rounds.stopped || (isLeader && !this.#options.isLeader())) return false;
-    if (!(await this.#shared.save(state))) return false;
+    if (!(await this.#shared.save(state, view))) return false;
     this.#hold(state);
     this.#report(move, state);
     return true;
@@ -295,23 +303,21 @@ export class ManagedCerts {
     const held = this.#held;
     const served = this.#served.current();
     if (held === undefined || served?.cert === held.leaf.cert || this.#rounds.stopped) return Infinity;
-    const situation = this.#situation();
+    const circumstances = this.#circumstances();
     const before =
       served === undefined || this.#servedCa === undefined
         ? undefined
         : { cert: served.cert, ca: this.#servedCa };
-    const at = servableAt(held, before, situation);
-    if (situation.now < at) return at;
+    const at = servableAt(held, before, circumstances);
+    if (circumstances.now < at) return at;
     this.#servedCa = held.ca.cert;
     this.#served.serve(held.leaf, expiryOf(new X509Certificate(held.leaf.cert)));
     return Infinity;
   }
 
-  #situation(): Situation {
+  #circumstances(): Circumstances {
     const { target, clock, isLeader } = this.#options;
     return {
-      held: this.#held,
-      stored: this.#shared.current(),
       isLeader: isLeader(),
       injected: target.current(),
       trustedSince: (cert) => this.#trust.since(cert),

@@ -1,7 +1,7 @@
 import { certDataOf, parseCertData } from './cert-data.js';
 import type { StoredState } from './cert-move.js';
 import type { CertState } from './cert-state.js';
-import type { CertStore, StoredCerts } from './cert-store.js';
+import type { CertStore } from './cert-store.js';
 import { RetryDelay } from './retry-delay.js';
 import { ServingError, wordsOf } from './serving-error.js';
 
@@ -12,6 +12,15 @@ export interface SharedStateOptions {
   readonly random: () => number;
   /** What is wrong; `undefined` when nothing is any more. */
   readonly onFault: (fault: ServingError | undefined) => void;
+}
+
+/** What a replica knew of the store when it looked: a write is only valid over that. */
+export interface SharedView {
+  readonly state: StoredState;
+  /** What the store showed; `undefined` when nothing was there. */
+  readonly shown: string | undefined;
+  /** What was there as far as known, for the same. */
+  readonly version: string | undefined;
 }
 
 /** How long an own write may take to come back from the store, in ms. */
@@ -46,20 +55,23 @@ export class SharedState {
     this.#retry = new RetryDelay({ random: options.random });
   }
 
-  current(): StoredState {
+  look(): SharedView {
     const stored = this.#options.store.current();
-    if (stored === undefined) return { kind: 'unknown' };
-    const echo = this.#awaited(stored);
-    if (echo !== undefined) return { kind: 'sound', state: echo.state };
-    if (stored === null) return { kind: 'empty' };
+    const shown = stored?.version;
+    if (stored === undefined) return { state: { kind: 'unknown' }, shown, version: shown };
+    const awaited = this.#awaited(shown);
+    if (awaited !== undefined)
+      return { state: { kind: 'sound', state: awaited.state }, shown, version: awaited.version };
+    if (stored === null) return { state: { kind: 'empty' }, shown, version: shown };
     if (this.#parsed?.version !== stored.version)
       this.#parsed = { version: stored.version, state: parseCertData(stored.data) };
-    return this.#parsed.state;
+    return { state: this.#parsed.state, shown, version: shown };
   }
 
   /** A write has a chance from then on, in ms since the epoch. */
   get writableAt(): number {
-    const beaten = this.#beaten?.version === this.#versionShown() ? this.#beaten : undefined;
+    const shown = this.#options.store.current()?.version;
+    const beaten = this.#beaten?.version === shown ? this.#beaten : undefined;
     return Math.max(this.#retry.until, beaten?.until ?? 0);
   }
 
@@ -69,24 +81,20 @@ export class SharedState {
   }
 
   /**
-   * Writes over what is there now. A failure is told, and not an error.
+   * Writes over what was there at a look. A failure is told, and not an error.
    *
    * @returns whether it was written
    */
-  async save(state: CertState): Promise<boolean> {
+  async save(state: CertState, { shown, version }: SharedView): Promise<boolean> {
     const { store, now, onFault } = this.#options;
-    const shown = store.current();
-    if (shown === undefined) return false;
-    const echo = this.#awaited(shown);
-    const version = echo === undefined ? shown?.version : echo.version;
     try {
       const result = await store.save(certDataOf(state), version);
       if (result.kind === 'conflict') {
-        this.#beaten = { version: shown?.version, until: now() + conflictMs };
+        this.#beaten = { version: shown, until: now() + conflictMs };
         this.#countConflict();
         return false;
       }
-      const over = new Set(echo?.over).add(shown?.version).add(version);
+      const over = new Set(this.#saved?.over).add(shown).add(version);
       this.#saved = { over, version: result.version, state, until: now() + echoMs };
       this.#beaten = undefined;
       this.#conflicts = 0;
@@ -109,9 +117,9 @@ export class SharedState {
   }
 
   /** The own write that the store does not show yet. */
-  #awaited(stored: StoredCerts | null) {
+  #awaited(shown: string | undefined) {
     const saved = this.#saved;
-    if (saved?.over.has(stored?.version) === true && this.#options.now() < saved.until) return saved;
+    if (saved?.over.has(shown) === true && this.#options.now() < saved.until) return saved;
     this.#saved = undefined;
     return undefined;
   }
@@ -127,9 +135,5 @@ export class SharedState {
         'its metadata.managedFields (kubectl get -o yaml --show-managed-fields) name who does',
       ),
     );
-  }
-
-  #versionShown(): string | undefined {
-    return this.#options.store.current()?.version;
   }
 }
