@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Buildah } from './buildah.js';
-import { commitStandInImages } from './stand-in-images.js';
+import { commitStandInImages, imageCache } from './stand-in-images.js';
 
 const repository = resolve(import.meta.dirname, '../..');
 
@@ -83,8 +83,8 @@ function copyTrackedFiles(to: string): void {
 }
 
 /**
- * A file with this machine's npm configuration, for the build alone, and the volumes that it needs: a certificate
- * authority that npm trusts here is a file that the build does not see otherwise.
+ * A file with this machine's npm configuration, for the build alone, and the volumes that it needs: packages that an
+ * earlier build has fetched, and the certificate authority that npm trusts here.
  */
 function npmConfiguration(folder: string): { readonly file: string; readonly volumes: readonly string[] } {
   const get = (name: string) =>
@@ -92,8 +92,10 @@ function npmConfiguration(folder: string): { readonly file: string; readonly vol
   const texts = [get('globalconfig'), get('userconfig')]
     .filter((file) => existsSync(file))
     .map((file) => readFileSync(file, 'utf8'));
-  const settings = [`registry=${get('registry')}`];
-  const volumes: string[] = [];
+  const cache = join(imageCache(), 'npm');
+  mkdirSync(cache, { recursive: true });
+  const settings = [`registry=${get('registry')}`, 'cache=/run/npm-cache'];
+  const volumes = [`${cache}:/run/npm-cache`];
   const authority = [get('cafile'), process.env['NODE_EXTRA_CA_CERTS'] ?? ''].find(existsSync);
   if (authority !== undefined) {
     settings.push('cafile=/run/certificate-authority.crt');

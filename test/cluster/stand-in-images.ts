@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { accessSync, chmodSync, constants, cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  cpSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { requireProgram } from '../conformance/program.js';
@@ -65,14 +74,18 @@ export async function commitStandInImages(
   await commit(buildah, builder, names.builder);
 }
 
+/** Folder for what need not be fetched again for the next build; it holds nothing of the image itself. */
+export function imageCache(): string {
+  const caches = process.env['XDG_CACHE_HOME'] ?? '';
+  return join(caches === '' ? join(homedir(), '.cache') : caches, 'mirrorgate', 'image');
+}
+
 /**
  * Node.js of the images' version, and npm, out of the npm packages of that name: from the cache, or by one
  * `npm install`.
  */
 function nodeAndNpm(): { readonly node: string; readonly npm: string } {
-  const caches = process.env['XDG_CACHE_HOME'] ?? '';
-  const cache = join(caches === '' ? join(homedir(), '.cache') : caches, 'mirrorgate', 'stand-in-images');
-  const folder = join(cache, `${nodePackage}+${npmPackage}`);
+  const folder = join(imageCache(), `${nodePackage}+${npmPackage}`);
   const modules = join(folder, 'node_modules');
   const found = {
     node: join(modules, `node-linux-${process.arch}`, 'bin', 'node'),
@@ -116,7 +129,10 @@ function makeRoot(root: string, programs: readonly (readonly [from: string, to: 
   );
   writeFileSync(join(root, 'etc/group'), 'root:x:0:\n');
   for (const [from, to] of programs) {
-    for (const [source, target] of [[from, to] as const, ...librariesOf(from).map((path) => [path, path] as const)]) {
+    for (const [source, target] of [
+      [from, to] as const,
+      ...librariesOf(from).map((path) => [path, path] as const),
+    ]) {
       mkdirSync(join(root, dirname(target)), { recursive: true });
       cpSync(source, join(root, target), { dereference: true });
     }
