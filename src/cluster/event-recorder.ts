@@ -1,6 +1,6 @@
 import { backoffDelay, type BackoffOptions } from '../distribution/backoff.js';
 import type { Clock } from '../distribution/clock.js';
-import type { ApiError} from './api-error.js';
+import type { ApiError } from './api-error.js';
 import { errorOfFailure } from './api-error.js';
 import { callObserver } from './call-observer.js';
 import {
@@ -180,7 +180,7 @@ export class EventRecorder {
       this.#writing += 1;
       void this.#write(series);
     }
-    if (this.#writing === 0 && (this.#queue.length === 0 || this.#cancelPause !== undefined)) {
+    if (this.#writing === 0 && this.#queue.length === 0) {
       for (const resolve of this.#idle.splice(0)) resolve();
     }
   }
@@ -235,14 +235,18 @@ export class EventRecorder {
       this.#giveUp(series);
       return;
     }
-    this.#failures += 1;
     series.queued = true;
     this.#queue.unshift(series);
-    const wait = Math.max(
-      fault.retryAfterMs ?? 0,
-      backoffDelay(this.#failures, this.#options.random(), backoff),
-    );
-    this.#cancelPause ??= this.#options.clock.after(Math.min(wait, keepMs), () => {
+    this.#pause(fault.retryAfterMs);
+  }
+
+  /** Writes nothing for a while: what keeps one event from being written keeps all. */
+  #pause(askedMs = 0): void {
+    // Of several that fail together, the first counts.
+    if (this.#cancelPause !== undefined) return;
+    this.#failures += 1;
+    const wait = Math.max(askedMs, backoffDelay(this.#failures, this.#options.random(), backoff));
+    this.#cancelPause = this.#options.clock.after(Math.min(wait, keepMs), () => {
       this.#cancelPause = undefined;
       this.#pump();
     });
@@ -258,8 +262,8 @@ export class EventRecorder {
   }
 
   /** An event that waits for so long is no news. */
-  #isStale({ written, first, last }: EventSeries): boolean {
-    return this.#options.clock.now() - (written === 0 ? first : last) > keepMs;
+  #isStale({ last }: EventSeries): boolean {
+    return this.#options.clock.now() - last > keepMs;
   }
 
   #giveUp(series: EventSeries): void {

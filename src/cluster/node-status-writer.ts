@@ -1,8 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import PQueue from 'p-queue';
 import type { Source } from '../controller/sources.js';
-import { backoffDelay, defaultBackoff, type BackoffOptions } from '../distribution/backoff.js';
+import { backoffDelay, type BackoffOptions } from '../distribution/backoff.js';
 import type { Clock } from '../distribution/clock.js';
-import { errorOfFailure, isApiError, type ApiError } from './api-error.js';
+import { errorOfFailure, type ApiError } from './api-error.js';
 import { FaultNews } from './fault-news.js';
 import type { KubeClient } from './kube-client.js';
 import { resources, type KubeObject } from './kube-object.js';
@@ -30,8 +31,7 @@ export interface NodeStatusWriterOptions {
   readonly random?: (() => number) | undefined;
   /** Writes at the same time. Default 20. */
   readonly concurrency?: number | undefined;
-  readonly backoff?: BackoffOptions | undefined;
-  /** Told when a Node cannot be written (once per fault, not at every retry), and `undefined` when it can again. */
+  /** Told when a Node cannot be written (once per fault, not at every retry), and `undefined` when all can again. */
   readonly onFault?: ((fault: ApiError | undefined) => void) | undefined;
 }
 
@@ -39,18 +39,27 @@ export interface NodeStatusWriterOptions {
 const urgentLimit = 5_000;
 /** How long a stop waits for what is still to be written, in ms. */
 const stopLimit = 3_000;
+const retryBackoff: BackoffOptions = { shortest: 500, longest: 30_000 };
+/** Somebody else who writes the same may do so again and again: then it is put right more and more seldom. */
+const repairBackoff: BackoffOptions = { shortest: 2_000, longest: 300_000 };
 
 /** What is to be written to one Node. */
 interface Entry {
   readonly name: string;
-  wanted: NodeStanding;
+  /** `undefined` when nothing is wanted any more. */
+  wanted: NodeStanding | undefined;
   /** The Node as the last write left it, which may not be seen yet. */
   written: KubeObject | undefined;
-  queued: boolean;
-  writing: boolean;
+  /** What the last write said. */
+  said: NodeStanding | undefined;
+  /** `waiting`: for the next try. */
+  state: 'idle' | 'queued' | 'writing' | 'waiting';
   failures: number;
-  cancelRetry: () => void;
-  readonly waiting: (() => void)[];
+  /** How often what was said had to be said again. */
+  repairs: number;
+  cancelWait: () => void;
+  /** Those who wait until nothing is under way. */
+  readonly listeners: (() => void)[];
 }
 
 /**
@@ -61,50 +70,47 @@ interface Entry {
 export class NodeStatusWriter {
   readonly #options: NodeStatusWriterOptions;
   readonly #queue: PQueue;
-  readonly #backoff: BackoffOptions;
   readonly #random: () => number;
   readonly #fault: FaultNews;
   readonly #entries = new Map<string, Entry>();
+  readonly #failing = new Set<Entry>();
   readonly #unsubscribe: () => void;
   #stopped = false;
 
   constructor(options: NodeStatusWriterOptions) {
     this.#options = options;
     this.#queue = new PQueue({ concurrency: options.concurrency ?? 20 });
-    this.#backoff = options.backoff ?? { ...defaultBackoff, shortest: 500, longest: 30_000 };
     this.#random = options.random ?? Math.random;
     this.#fault = new FaultNews(options.onFault);
     this.#unsubscribe = options.nodes.onChange(() => {
-      for (const entry of this.#entries.values()) this.#schedule(entry);
+      this.#look();
     });
   }
 
   /** Says what a Node should show from now on. */
   set(name: string, standing: NodeStanding): void {
     if (this.#stopped) return;
-    const known = this.#entries.get(name);
-    const entry: Entry = known ?? {
-      name,
-      wanted: standing,
-      written: undefined,
-      queued: false,
-      writing: false,
-      failures: 0,
-      cancelRetry: () => undefined,
-      waiting: [],
-    };
-    entry.wanted = standing;
+    const entry = this.#entries.get(name) ?? newEntry(name);
     this.#entries.set(name, entry);
-    this.#schedule(entry);
+    const isNews = !isDeepStrictEqual(entry.wanted, standing);
+    entry.wanted = standing;
+    if (isNews) {
+      entry.repairs = 0;
+      entry.said = undefined;
+      rouse(entry);
+    }
+    this.#consider(entry);
+  }
+
+  /** Wants nothing of a Node any more. */
+  forget(name: string): void {
+    const entry = this.#entries.get(name);
+    if (entry !== undefined) this.#drop(entry);
   }
 
   /** Wants nothing of any Node any more: another replica says what they show. */
   clear(): void {
-    for (const entry of this.#entries.values()) {
-      entry.cancelRetry();
-      settle(entry);
-    }
-    this.#entries.clear();
+    for (const entry of [...this.#entries.values()]) this.#drop(entry);
   }
 
   /**
@@ -113,6 +119,10 @@ export class NodeStatusWriter {
    */
   async urgent(names: Iterable<string>): Promise<void> {
     const entries = [...names].flatMap((name) => this.#entries.get(name) ?? []);
+    for (const entry of entries) {
+      rouse(entry);
+      if (entry.state === 'idle' && this.#isDue(entry)) this.#enqueue(entry);
+    }
     await this.#bounded(urgentLimit, entries);
   }
 
@@ -127,7 +137,6 @@ export class NodeStatusWriter {
     this.#unsubscribe();
     await this.#bounded(stopLimit, [...this.#entries.values()]);
     this.clear();
-    this.#queue.clear();
   }
 
   async #bounded(limit: number, entries: readonly Entry[]): Promise<void> {
@@ -139,21 +148,58 @@ export class NodeStatusWriter {
     cancel();
   }
 
-  #schedule(entry: Entry): void {
-    if (entry.queued || entry.writing) return;
-    if (!this.#isDue(entry)) {
-      settle(entry);
-      return;
+  /** The Nodes have changed. */
+  #look(): void {
+    const nodes = this.#options.nodes.current();
+    for (const entry of [...this.#entries.values()]) {
+      if (nodes?.has(entry.name) === false) this.#drop(entry);
+      else this.#consider(entry);
     }
-    entry.cancelRetry();
-    entry.queued = true;
+  }
+
+  #drop(entry: Entry): void {
+    entry.wanted = undefined;
+    this.#failing.delete(entry);
+    rouse(entry);
+    this.#consider(entry);
+  }
+
+  /** Has a Node written, if it does not show what it should, and is neither in line nor to wait. */
+  #consider(entry: Entry): void {
+    if (entry.state === 'queued' || entry.state === 'writing') return;
+    if (!this.#isDue(entry)) {
+      rouse(entry);
+      if (entry.wanted === undefined) this.#entries.delete(entry.name);
+    } else if (entry.state === 'idle') {
+      if (isDeepStrictEqual(entry.said, entry.wanted)) {
+        entry.repairs += 1;
+        this.#wait(entry, backoffDelay(entry.repairs, this.#random(), repairBackoff));
+      } else {
+        this.#enqueue(entry);
+        return;
+      }
+    }
+    settle(entry);
+  }
+
+  #wait(entry: Entry, milliseconds: number): void {
+    entry.state = 'waiting';
+    entry.cancelWait = this.#options.clock.after(milliseconds, () => {
+      entry.state = 'idle';
+      if (this.#isDue(entry)) this.#enqueue(entry);
+      else this.#consider(entry);
+    });
+  }
+
+  #enqueue(entry: Entry): void {
+    entry.state = 'queued';
     void this.#queue.add(() => this.#write(entry));
   }
 
   /** Whether the Node shows something else than it should. One that is gone shows nothing, and need not. */
   #isDue(entry: Entry): boolean {
     const node = this.#newest(entry);
-    return node !== undefined && !isShown(node, entry.wanted);
+    return node !== undefined && entry.wanted !== undefined && !isShown(node, entry.wanted);
   }
 
   /** The Node as it is seen, or as the own last write left it where that is later. */
@@ -163,59 +209,86 @@ export class NodeStatusWriter {
   }
 
   async #write(entry: Entry): Promise<void> {
-    entry.queued = false;
+    entry.state = 'idle';
     const node = this.#newest(entry);
-    if (node === undefined || this.#entries.get(entry.name) !== entry || !this.#isDue(entry)) {
-      settle(entry);
-      return;
-    }
-    entry.writing = true;
     const { wanted } = entry;
+    if (node !== undefined && wanted !== undefined && !isShown(node, wanted)) {
+      entry.state = 'writing';
+      const fault = await this.#attempt(entry, node, wanted);
+      entry.state = 'idle';
+      if (fault !== undefined) this.#failed(entry, wanted, fault);
+    }
+    // Something newer may be wanted by now.
+    this.#consider(entry);
+  }
+
+  async #attempt(entry: Entry, node: KubeObject, wanted: NodeStanding): Promise<ApiError | undefined> {
+    const { client, now } = this.#options;
     try {
-      entry.written = await this.#options.client.patch(
+      entry.written = await client.patch(
         resources.nodes,
         { name: entry.name, subresource: 'status' },
         'strategic',
-        patchFor(node, wanted, this.#options.now()),
+        patchFor(node, wanted, now()),
       );
+      entry.said = wanted;
       entry.failures = 0;
-      this.#fault.set(undefined);
+      this.#failing.delete(entry);
+      if (this.#failing.size === 0) this.#fault.set(undefined);
+      return undefined;
     } catch (error) {
-      this.#failed(entry, error);
-    } finally {
-      entry.writing = false;
+      return errorOfFailure(`patch Node ${entry.name}`, error);
     }
-    // Something newer may be wanted by now.
-    if (entry.failures === 0 || entry.wanted !== wanted) this.#schedule(entry);
-    else settle(entry);
   }
 
-  #failed(entry: Entry, error: unknown): void {
-    // The Node is gone; that will be seen.
-    if (isApiError(error, 'not-found')) {
-      this.#entries.delete(entry.name);
-      settle(entry);
+  #failed(entry: Entry, tried: NodeStanding, fault: ApiError): void {
+    // The Node is gone, and its absence will be seen.
+    if (fault.code === 'not-found') {
+      if (entry.wanted === tried) entry.wanted = undefined;
       return;
     }
     entry.failures += 1;
-    this.#fault.set(errorOfFailure(`patch Node ${entry.name}`, error));
-    if (this.#stopped) return;
-    entry.cancelRetry = this.#options.clock.after(
-      backoffDelay(entry.failures, this.#random(), this.#backoff),
-      () => {
-        this.#schedule(entry);
-      },
-    );
+    if (entry.wanted !== undefined) this.#failing.add(entry);
+    this.#fault.set(fault);
+    // What is wanted by now was not tried yet.
+    if (entry.wanted !== tried) return;
+    if (this.#stopped) {
+      entry.wanted = undefined;
+      return;
+    }
+    const wait = backoffDelay(entry.failures, this.#random(), retryBackoff);
+    this.#wait(entry, Math.max(wait, Math.min(fault.retryAfterMs ?? 0, retryBackoff.longest)));
   }
 }
 
+function newEntry(name: string): Entry {
+  return {
+    name,
+    wanted: undefined,
+    written: undefined,
+    said: undefined,
+    state: 'idle',
+    failures: 0,
+    repairs: 0,
+    cancelWait: () => undefined,
+    listeners: [],
+  };
+}
+
+/** Ends a wait, if there is one. */
+function rouse(entry: Entry): void {
+  if (entry.state !== 'waiting') return;
+  entry.cancelWait();
+  entry.state = 'idle';
+}
+
 function untilSettled(entry: Entry): Promise<void> {
-  if (!entry.queued && !entry.writing) return Promise.resolve();
-  return new Promise((resolve) => entry.waiting.push(resolve));
+  if (entry.state !== 'queued' && entry.state !== 'writing') return Promise.resolve();
+  return new Promise((resolve) => entry.listeners.push(resolve));
 }
 
 function settle(entry: Entry): void {
-  for (const resolve of entry.waiting.splice(0)) resolve();
+  for (const resolve of entry.listeners.splice(0)) resolve();
 }
 
 function isShown(node: KubeObject, { condition, revision }: NodeStanding): boolean {
