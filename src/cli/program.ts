@@ -1,15 +1,15 @@
 import { basename } from 'node:path';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { profiles } from '../policy/profile.js';
-import { parseBindAddress, type BindAddress } from '../serving/bind-address.js';
+import { Command, CommanderError, Option } from 'commander';
 import type { CertsFlags } from './certs.js';
 import type { CheckFlags } from './check.js';
 import { CliError, exitCodes } from './cli-error.js';
 import type { ExplainFlags } from './explain.js';
 import { painter, type Io } from './io.js';
-import { logFormats, logLevels } from './log-flags.js';
+import { addServe, addStandalone } from './long-running-commands.js';
+import { addressOption, policyOptions } from './options.js';
 import type { RenderFlags } from './render.js';
 import type { SandboxFlags } from './sandbox.js';
+import type { ServeFlags } from './serve.js';
 import type { StandaloneFlags } from './standalone.js';
 
 /**
@@ -71,13 +71,6 @@ function createProgram(argv: readonly string[], io: Io, exit: (code: number) => 
     });
   const example = (command: Command, ...lines: string[]) =>
     command.addHelpText('after', `\nExample:\n${lines.map((line) => `  $ ${name} ${line}`).join('\n')}`);
-  const policyOptions = (command: Command) =>
-    command
-      .option('--policy <file>', 'policy file (kind MirrorPolicy); default: the built-in policy')
-      .addOption(
-        new Option('--profile <profile>', "profile, in place of the policy file's").choices([...profiles]),
-      );
-
   example(
     policyOptions(
       program
@@ -135,47 +128,18 @@ function createProgram(argv: readonly string[], io: Io, exit: (code: number) => 
     'explain quay.io/remote-org/image:1.2 -f tag-mirror.yaml',
   );
 
-  const servingOptions = (command: Command, bind: string) =>
-    command
-      .addOption(addressOption('--bind <address>', 'webhook and check service (port 0 picks one)', bind))
-      .addOption(addressOption('--metrics-bind <address>', 'metrics and health', '127.0.0.1:8080'));
+  example(
+    addServe(program).action(async (flags: ServeFlags) => {
+      checkTlsFlags(flags);
+      const { serve } = await import('./serve.js');
+      exit(await serve(io, flags));
+    }),
+    'serve --kubeconfig ~/.kube/config --namespace mirrorgate',
+  );
 
   example(
-    policyOptions(
-      servingOptions(
-        program
-          .command('standalone')
-          .description(
-            'gate and courier for a directory of manifests and an inventory of nodes, no cluster needed',
-          )
-          .requiredOption('--manifests <dir>', 'directory of mirror sets, followed as it changes')
-          .requiredOption('--inventory <file>', 'YAML file of nodes')
-          .option('--pull-secret <file>', 'pull secret whose credentials are rendered')
-          .option('--known-hosts <file>', 'OpenSSH known_hosts file; default: keys are pinned at first use')
-          .option(
-            '--state <dir>',
-            'what is remembered across restarts; default: .mirrorgate beside the inventory',
-          )
-          .option('--concurrency <n>', 'nodes that are synced at the same time', positiveInteger, 10),
-        '0.0.0.0:8443',
-      )
-        .option('--tls-cert <file>', 'certificate, with --tls-key')
-        .option('--tls-key <file>', 'private key, with --tls-cert')
-        .option('--certs-dir <dir>', 'directory with tls.crt and tls.key', 'certs')
-        .option('--client-ca <file>', 'demand client certificates of this authority on /validate')
-        .option('--drain-time <seconds>', 'how long to go on answering after a stop signal', nonNegative, 10)
-        .addOption(
-          new Option('--log-level <level>', 'least level that is logged')
-            .choices([...logLevels])
-            .default('info'),
-        )
-        .addOption(
-          new Option('--log-format <format>', 'default: text on a terminal').choices([...logFormats]),
-        ),
-    ).action(async (flags: StandaloneFlags) => {
-      if ((flags.tlsCert === undefined) !== (flags.tlsKey === undefined)) {
-        throw new CliError('--tls-cert and --tls-key go together', { hint: 'give both, or --certs-dir' });
-      }
+    addStandalone(program).action(async (flags: StandaloneFlags) => {
+      checkTlsFlags(flags);
       const { standalone } = await import('./standalone.js');
       exit(await standalone(io, flags));
     }),
@@ -217,23 +181,9 @@ function createProgram(argv: readonly string[], io: Io, exit: (code: number) => 
   return program;
 }
 
-function addressOption(flags: string, description: string, fallback?: string): Option {
-  const option = new Option(flags, description).argParser(address);
-  return fallback === undefined ? option : option.default(address(fallback), fallback);
-}
-
-function address(text: string): BindAddress {
-  const parsed = parseBindAddress(text);
-  if (!parsed.ok) throw new InvalidArgumentError(parsed.fault);
-  return parsed.address;
-}
-
-function positiveInteger(text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('expected a whole number from 1 up');
-  return Number(text);
-}
-
-function nonNegative(text: string): number {
-  if (!/^\d{1,6}(\.\d+)?$/.test(text)) throw new InvalidArgumentError('expected a number from 0 up');
-  return Number(text);
+function checkTlsFlags({ tlsCert, tlsKey }: { readonly tlsCert?: string; readonly tlsKey?: string }): void {
+  if ((tlsCert === undefined) === (tlsKey === undefined)) return;
+  throw new CliError('--tls-cert and --tls-key go together', {
+    hint: 'give both, or neither',
+  });
 }

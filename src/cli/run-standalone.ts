@@ -64,7 +64,7 @@ export async function runStandalone(options: StandaloneOptions): Promise<Running
       concurrency: options.concurrency,
       observe: (event) => {
         events.onFleet(event);
-        recordFleet(metrics, fleet, event);
+        recordFleet(metrics, fleet.status(), event);
       },
     });
     stops.push(() => fleet.stop());
