@@ -2,10 +2,12 @@ import { rmSync } from 'node:fs';
 import type { TestProject } from 'vitest/node';
 import { requireProgram } from '../conformance/program.js';
 import { buildMirrorgate } from './built-mirrorgate.js';
-import { findKubePrograms } from './kube-programs.js';
+import { findEtcd, findKubeApiserver, findKubectl } from './kube-programs.js';
 
 const needed: readonly (() => unknown)[] = [
-  findKubePrograms,
+  findEtcd,
+  findKubeApiserver,
+  findKubectl,
   () => requireProgram('sshd', 'openssh-server'),
   () => requireProgram('ssh-keygen', 'openssh-client'),
   () => requireProgram('openssl', 'openssl'),

@@ -20,11 +20,19 @@ const getApiserver =
  * @throws Error that names the first program that is missing and how to get it
  */
 export function findKubePrograms(): KubePrograms {
-  return {
-    etcd: inAssets('etcd') ?? requireProgram('etcd', 'etcd-server'),
-    kubectl: inAssets('kubectl') ?? requireProgram('kubectl', 'kubernetes-client'),
-    kubeApiserver: inAssets('kube-apiserver') ?? onPath('kube-apiserver') ?? builtApiserver(),
-  };
+  return { etcd: findEtcd(), kubeApiserver: findKubeApiserver(), kubectl: findKubectl() };
+}
+
+export function findEtcd(): string {
+  return inAssets('etcd') ?? requireProgram('etcd', 'etcd-server');
+}
+
+export function findKubeApiserver(): string {
+  return inAssets('kube-apiserver') ?? onPath('kube-apiserver') ?? builtApiserver();
+}
+
+export function findKubectl(): string {
+  return inAssets('kubectl') ?? requireProgram('kubectl', 'kubernetes-client');
 }
 
 function inAssets(name: string): string | undefined {
