@@ -31,14 +31,16 @@ export class NewestObject {
 
   /** The answer to an own write. */
   wrote(object: KubeObject): void {
-    this.#met = this.#live()?.metadata.uid === object.metadata.uid;
     this.#written = object;
+    this.#met = false;
+    // The source may have been faster than the answer.
+    this.show(this.#shown);
   }
 
-  /** The object is gone: removed from here, or found missing. */
-  removed(): void {
-    this.#goneUid = this.current()?.metadata.uid;
-    this.#written = undefined;
+  /** An object is gone: removed from here, or found missing. */
+  removed({ metadata: { uid } }: KubeObject): void {
+    this.#goneUid = uid;
+    if (this.#written?.metadata.uid === uid) this.#written = undefined;
   }
 
   /** Whether something was written that the source has never shown. */

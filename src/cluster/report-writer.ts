@@ -3,30 +3,22 @@ import PQueue from 'p-queue';
 import type { ExistingVerdict } from '../controller/judge-existing.js';
 import { backoffDelay, defaultBackoff, type BackoffOptions } from '../distribution/backoff.js';
 import type { Clock } from '../distribution/clock.js';
-import type { MirrorSet } from '../mirrors/mirror-set.js';
 import type { MirrorPolicy } from '../policy/policy.js';
 import { ApiError, errorOfFailure, isApiError, type ApiErrorCode } from './api-error.js';
 import { FaultNews } from './fault-news.js';
 import type { KubeClient } from './kube-client.js';
-import { resources, type KubeObject } from './kube-object.js';
-import { NewestObject } from './newest-object.js';
-import type { ObjectSource } from './object-source.js';
+import { resources } from './kube-object.js';
+import { datedReport, isOwnReport, reportLabel, reportName, type ReportResource } from './policy-report.js';
+import { reportContent } from './report-content.js';
 import {
-  datedReport,
-  isOwnReport,
-  policyReport,
-  reportContent,
-  reportLabel,
-  reportName,
-  showsReport,
-  type ReportContent,
-  type ReportResource,
-} from './policy-report.js';
-
-/** mirrorgate's own reports of one kind: unknown until they were listed, none where the kind is not installed. */
-export interface ReportSource extends ObjectSource {
-  status(): { readonly installed: boolean };
-}
+  ReportEntry,
+  type ObjectOf,
+  type Pause,
+  type ReportKind,
+  type ReportSource,
+  type Step,
+  type Wish,
+} from './report-entry.js';
 
 export interface ReportWriterOptions {
   readonly client: Pick<KubeClient, 'create' | 'replace' | 'remove'>;
@@ -34,8 +26,7 @@ export interface ReportWriterOptions {
   readonly openReports: ReportSource | undefined;
   /** The kind that is written otherwise. */
   readonly policyReports: ReportSource | undefined;
-  /** The object of a set; `undefined` when it is gone meanwhile. */
-  readonly objectOf: (set: MirrorSet) => KubeObject | undefined;
+  readonly objectOf: ObjectOf;
   readonly now: () => Date;
   readonly clock: Pick<Clock, 'after'>;
   readonly random?: (() => number) | undefined;
@@ -56,59 +47,10 @@ const awaitedLimit = 60_000;
 const forbiddenBackoff: BackoffOptions = { shortest: 60_000, longest: 600_000 };
 /** Failures that more than time may mend: what the source shows next, or another wish. */
 const mendable: readonly ApiErrorCode[] = ['conflict', 'already-exists', 'invalid'];
+/** So often a report that somebody else has changed is put right at once, and then ever more slowly. */
+const patience = 2;
 /** Failures that come of a source that is a little behind: so many in a row are no fault. */
 const tolerated: Partial<Record<ApiErrorCode, number>> = { conflict: 2, 'already-exists': 2 };
-
-/** What is to be said about a set. */
-interface Wish {
-  readonly set: MirrorSet;
-  readonly content: ReportContent;
-}
-
-/** One report, there or not. */
-interface Entry {
-  readonly kind: Kind;
-  readonly name: string;
-  readonly object: NewestObject;
-  /** `undefined`: there should be none. */
-  wish: Wish | undefined;
-  /** Made from the wish, for as long as the set's object is the same one. */
-  made:
-    | { readonly content: ReportContent; readonly uid: string | undefined; readonly report: KubeObject }
-    | undefined;
-  /** How the server keeps a report that was written: its schema may not know every field. */
-  kept: { readonly report: KubeObject; readonly object: KubeObject } | undefined;
-  /** An object that was found to show a report: not compared again. */
-  matched: { readonly report: KubeObject; readonly object: KubeObject } | undefined;
-  /** Queued, or being written. */
-  busy: boolean;
-  failures: number;
-  /** What is to be told about the last failure. */
-  fault: ApiError | undefined;
-  retry: Retry | undefined;
-  cancelAwait: () => void;
-  readonly waiting: (() => void)[];
-}
-
-/** A write that failed, and waits. */
-interface Retry {
-  readonly code: ApiErrorCode;
-  readonly object: KubeObject | undefined;
-  readonly report: KubeObject | undefined;
-  readonly cancel: () => void;
-}
-
-interface Kind {
-  readonly resource: ReportResource;
-  readonly source: ReportSource;
-  readonly entries: Map<string, Entry>;
-}
-
-/** What is to be done about one report. */
-type Step =
-  | { readonly verb: 'create'; readonly report: KubeObject }
-  | { readonly verb: 'replace'; readonly report: KubeObject; readonly object: KubeObject }
-  | { readonly verb: 'remove'; readonly object: KubeObject };
 
 /**
  * Keeps one report for each mirror set of the cluster, of the first of two kinds that is installed, and takes away its
@@ -122,7 +64,7 @@ export class ReportWriter {
   readonly #random: () => number;
   readonly #fault: FaultNews;
   /** The preferred one first. */
-  readonly #kinds: readonly Kind[];
+  readonly #kinds: readonly ReportKind[];
   readonly #unsubscribe: readonly (() => void)[];
   /** By the names of reports; `undefined` when it is for somebody else to write. */
   #wishes: ReadonlyMap<string, Wish> | undefined;
@@ -170,7 +112,9 @@ export class ReportWriter {
 
   /** Resolves when every report is as it should be, or waits for its next try. */
   async settled(): Promise<void> {
-    await Promise.all(this.#kinds.flatMap(({ entries }) => [...entries.values()].map(untilSettled)));
+    await Promise.all(
+      this.#kinds.flatMap(({ entries }) => [...entries.values()].map((entry) => entry.untilSettled())),
+    );
   }
 
   /** Writes what is still to be written, within 3 s, and then nothing more. */
@@ -200,7 +144,7 @@ export class ReportWriter {
     this.#tellFault();
   }
 
-  #reconcileKind(kind: Kind, wishes: ReadonlyMap<string, Wish>): void {
+  #reconcileKind(kind: ReportKind, wishes: ReadonlyMap<string, Wish>): void {
     const { source, entries } = kind;
     const shown = source.current();
     if (shown === undefined) return;
@@ -210,11 +154,11 @@ export class ReportWriter {
     }
     for (const name of new Set([...wishes.keys(), ...shown.keys(), ...entries.keys()])) {
       const report = shown.get(name);
-      const entry = entries.get(name) ?? newEntry(kind, name);
+      const entry = entries.get(name) ?? new ReportEntry(kind, name);
       entry.wish = wishes.get(name);
       entry.object.show(report !== undefined && isOwnReport(report) ? report : undefined);
       if (entry.wish === undefined && entry.object.isUnknown() && !entry.busy) {
-        drop(entry);
+        entry.drop();
       } else {
         entries.set(name, entry);
         this.#schedule(entry);
@@ -222,81 +166,79 @@ export class ReportWriter {
     }
   }
 
-  #schedule(entry: Entry): void {
+  #schedule(entry: ReportEntry, { afterPause = false } = {}): void {
     if (entry.busy) return;
-    const step = this.#stepFor(entry);
-    if (step === undefined || (entry.retry !== undefined && !isMended(entry.retry, step))) {
-      if (step === undefined) this.#succeeded(entry);
-      settle(entry);
+    const step = entry.step(this.#options.objectOf);
+    if (step === undefined) {
+      entry.succeeded();
+      entry.settle();
       return;
     }
-    entry.retry?.cancel();
+    if (
+      !afterPause &&
+      entry.pause === undefined &&
+      entry.isRepeated(step.report) &&
+      entry.repeats >= patience
+    ) {
+      const wait = backoffDelay(1 + entry.repeats - patience, this.#random(), this.#backoff);
+      this.#pause(entry, wait, ({ report }) => report === step.report);
+    }
+    if (entry.pause?.holds(step) === true) {
+      entry.settle();
+      return;
+    }
+    entry.endPause();
     entry.busy = true;
     void this.#queue.add(() => this.#write(entry));
   }
 
-  #stepFor(entry: Entry): Step | undefined {
-    const object = entry.object.current();
-    // Held by somebody's finalizer: it is gone soon, and made anew then.
-    if (object?.metadata.deletionTimestamp !== undefined) return undefined;
-    if (entry.wish === undefined) return object && { verb: 'remove', object };
-    const report = this.#reportFor(entry, entry.wish);
-    // The set is gone, which the next verdicts will say.
-    if (report === undefined) return undefined;
-    if (object === undefined) return { verb: 'create', report };
-    return isShown(entry, object, report) ? undefined : { verb: 'replace', report, object };
+  #pause(entry: ReportEntry, wait: number, holds: Pause['holds']): void {
+    const cancel = this.#options.clock.after(wait, () => {
+      entry.pause = undefined;
+      this.#schedule(entry, { afterPause: true });
+    });
+    entry.pause = { holds, cancel };
   }
 
-  #reportFor(entry: Entry, { set, content }: Wish): KubeObject | undefined {
-    const owner = this.#options.objectOf(set);
-    if (owner === undefined) return undefined;
-    const { uid } = owner.metadata;
-    if (entry.made?.content !== content || entry.made.uid !== uid) {
-      entry.made = { content, uid, report: policyReport(entry.kind.resource, set, owner, content) };
-    }
-    return entry.made.report;
-  }
-
-  async #write(entry: Entry): Promise<void> {
-    const step = this.#isCurrent(entry) ? this.#stepFor(entry) : undefined;
+  async #write(entry: ReportEntry): Promise<void> {
+    const step = entry.isCurrent() ? entry.step(this.#options.objectOf) : undefined;
     if (step !== undefined) {
       try {
         await this.#take(step, entry);
-        this.#succeeded(entry);
+        entry.succeeded();
       } catch (error) {
         this.#failed(entry, step, error);
       }
     }
     entry.busy = false;
-    if (this.#isCurrent(entry) && !this.#stopped) {
+    if (entry.isCurrent() && !this.#stopped) {
       // Something newer may be wanted by now, or be there.
       this.#schedule(entry);
       this.#tellFault();
-    } else settle(entry);
+    } else entry.settle();
   }
 
-  async #take(step: Step, entry: Entry): Promise<void> {
+  async #take(step: Step, entry: ReportEntry): Promise<void> {
     const { client, now } = this.#options;
     const { kind, name, object } = entry;
     if (step.verb === 'remove') {
       await client.remove(kind.resource, { name });
-      object.removed();
+      object.removed(step.object);
       return;
     }
-    const { report } = step;
+    const dated = datedReport(step.report, step.object, now());
     const written =
       step.verb === 'create'
-        ? await client.create(kind.resource, datedReport(report, undefined, now()))
-        : await client.replace(kind.resource, datedReport(report, step.object, now()));
-    object.wrote(written);
-    entry.kept = { report, object: written };
+        ? await client.create(kind.resource, dated)
+        : await client.replace(kind.resource, dated);
+    entry.wrote(step.report, written);
     this.#await(entry);
   }
 
   /** A report that the source does not show in time may have been removed before it could. */
-  #await(entry: Entry): void {
+  #await(entry: ReportEntry): void {
     entry.cancelAwait();
-    if (!entry.object.isAwaited() || !this.#isCurrent(entry)) return;
+    if (!entry.object.isAwaited() || !entry.isCurrent()) return;
     entry.cancelAwait = this.#options.clock.after(awaitedLimit, () => {
       if (!entry.object.isAwaited()) return;
       entry.object.forgetWritten();
@@ -304,37 +246,27 @@ export class ReportWriter {
     });
   }
 
-  #succeeded(entry: Entry): void {
-    entry.retry?.cancel();
-    entry.retry = undefined;
-    entry.failures = 0;
-    entry.fault = undefined;
-  }
-
-  #failed(entry: Entry, step: Step, error: unknown): void {
-    const { kind, name, object } = entry;
+  #failed(entry: ReportEntry, step: Step, error: unknown): void {
+    const { kind, name } = entry;
     if (step.verb === 'replace' && isApiError(error, 'not-found')) {
-      object.removed();
+      entry.object.removed(step.object);
       return;
     }
     const fault = errorOfFailure(`${step.verb} ${kind.resource.kind} ${name}`, error);
     entry.failures += 1;
     if (entry.failures > (tolerated[fault.code] ?? 0)) entry.fault = explained(fault, kind.resource, name);
-    if (this.#stopped || !this.#isCurrent(entry)) return;
+    if (this.#stopped || !entry.isCurrent()) return;
     const backoff = fault.code === 'forbidden' ? forbiddenBackoff : this.#backoff;
     const wait = Math.max(
       backoffDelay(entry.failures, this.#random(), backoff),
       Math.min(fault.retryAfterMs ?? 0, longestRetryAfter),
     );
-    entry.retry = {
-      code: fault.code,
-      object: 'object' in step ? step.object : undefined,
-      report: 'report' in step ? step.report : undefined,
-      cancel: this.#options.clock.after(wait, () => {
-        entry.retry = undefined;
-        this.#schedule(entry);
-      }),
-    };
+    const isMendable = mendable.includes(fault.code);
+    this.#pause(
+      entry,
+      wait,
+      ({ object, report }) => !isMendable || (object === step.object && report === step.report),
+    );
   }
 
   #tellFault(): void {
@@ -347,62 +279,14 @@ export class ReportWriter {
     }
     this.#fault.set(undefined);
   }
-
-  /** False once it was dropped: what is still under way for it is of no interest. */
-  #isCurrent(entry: Entry): boolean {
-    return entry.kind.entries.get(entry.name) === entry;
-  }
 }
 
-function kindOf(resource: ReportResource, source: ReportSource | undefined): Kind[] {
+function kindOf(resource: ReportResource, source: ReportSource | undefined): ReportKind[] {
   return source === undefined ? [] : [{ resource, source, entries: new Map() }];
 }
 
-function newEntry(kind: Kind, name: string): Entry {
-  return {
-    kind,
-    name,
-    object: new NewestObject(),
-    wish: undefined,
-    made: undefined,
-    kept: undefined,
-    matched: undefined,
-    busy: false,
-    failures: 0,
-    fault: undefined,
-    retry: undefined,
-    cancelAwait: () => undefined,
-    waiting: [],
-  };
-}
-
-function drop(entry: Entry): void {
-  entry.kind.entries.delete(entry.name);
-  entry.retry?.cancel();
-  entry.cancelAwait();
-  settle(entry);
-}
-
-function dropAll({ entries }: Kind): void {
-  for (const entry of [...entries.values()]) drop(entry);
-}
-
-/** Whether an object is what becomes of a report when it is written. */
-function isShown(entry: Entry, object: KubeObject, report: KubeObject): boolean {
-  const { kept, matched } = entry;
-  if (matched?.object === object && matched.report === report) return true;
-  const isSame = showsReport(object, report) || (kept?.report === report && showsReport(object, kept.object));
-  if (isSame) entry.matched = { object, report };
-  return isSame;
-}
-
-/** Whether a step that failed is another one now, so that it need not wait. */
-function isMended({ code, object, report }: Retry, step: Step): boolean {
-  if (!mendable.includes(code)) return false;
-  return (
-    ('object' in step ? step.object : undefined) !== object ||
-    ('report' in step ? step.report : undefined) !== report
-  );
+function dropAll({ entries }: ReportKind): void {
+  for (const entry of [...entries.values()]) entry.drop();
 }
 
 /** A report that is there and that the source of own ones does not show is somebody else's. */
@@ -413,13 +297,4 @@ function explained(fault: ApiError, { kind }: ReportResource, name: string): Api
     `create ${kind} ${name}: there is one without the label ${reportLabel.join('=')}, which is left as it is`,
     { cause: fault },
   );
-}
-
-function untilSettled(entry: Entry): Promise<void> {
-  if (!entry.busy) return Promise.resolve();
-  return new Promise((resolve) => entry.waiting.push(resolve));
-}
-
-function settle(entry: Entry): void {
-  for (const resolve of entry.waiting.splice(0)) resolve();
 }
