@@ -87,9 +87,8 @@ function object(text: string): NamedObject {
   return { namespace: namespace as string, name: name as string };
 }
 
-function objectOrNone(text: string): NamedObject | undefined {
-  if (text === 'none') return undefined;
-  return object(text);
+function objectOrNone(text: string): NamedObject | 'none' {
+  return text === 'none' ? text : object(text);
 }
 
 /** Fractions are for trying out what happens at a renewal. */

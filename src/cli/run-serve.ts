@@ -160,7 +160,10 @@ export async function runServe(options: ServeOptions): Promise<RunningServe> {
     };
     // Exemptions end with time, though nothing else changes.
     const hourly = setInterval(judgeAll, rejudgeMs);
-    stops.push(() => Promise.resolve(clearInterval(hourly)));
+    stops.push(() => {
+      clearInterval(hourly);
+      return Promise.resolve();
+    });
 
     const controller = new Controller({
       mirrorSets,
@@ -187,7 +190,10 @@ export async function runServe(options: ServeOptions): Promise<RunningServe> {
       const end = source.onChange(() => {
         judgeSoon.trigger();
       });
-      stops.push(() => Promise.resolve(end()));
+      stops.push(() => {
+        end();
+        return Promise.resolve();
+      });
     }
 
     addClusterReadiness(health, reflectors);

@@ -26,10 +26,10 @@ export interface ServeFlags extends PolicyFlags, LogFlags {
   /** Days. */
   readonly caLifetime: number;
   readonly certLifetime: number;
-  readonly pullSecret?: NamedObject;
+  readonly pullSecret: NamedObject | 'none';
   readonly sshKey: NamedObject;
-  readonly windowsInstances?: NamedObject;
-  readonly wmcoHostKeys?: NamedObject;
+  readonly windowsInstances: NamedObject | 'none';
+  readonly wmcoHostKeys: NamedObject | 'none';
   readonly bind: BindAddress;
   readonly metricsBind: BindAddress;
   readonly tlsCert?: string;
@@ -66,10 +66,10 @@ export async function serve(io: Io, flags: ServeFlags): Promise<number> {
       identity,
       policy: flags.policy,
       profile: flags.profile,
-      pullSecret: flags.pullSecret,
+      pullSecret: orNone(flags.pullSecret),
       sshKey: flags.sshKey,
-      windowsInstances: flags.windowsInstances,
-      operatorPins: flags.wmcoHostKeys,
+      windowsInstances: orNone(flags.windowsInstances),
+      operatorPins: orNone(flags.wmcoHostKeys),
       certs:
         tlsCert !== undefined && tlsKey !== undefined
           ? { certFile: tlsCert, keyFile: tlsKey }
@@ -135,4 +135,8 @@ async function ownNamespace(config: Awaited<ReturnType<typeof loadKubeConfig>>):
   } catch {
     return config.getContextObject(config.getCurrentContext())?.namespace ?? 'default';
   }
+}
+
+function orNone(object: NamedObject | 'none'): NamedObject | undefined {
+  return object === 'none' ? undefined : object;
 }
