@@ -94,7 +94,7 @@ function npmConfiguration(folder: string): { readonly file: string; readonly vol
     .map((file) => readFileSync(file, 'utf8'));
   const cache = join(imageCache(), 'npm');
   mkdirSync(cache, { recursive: true });
-  const settings = [`registry=${get('registry')}`, 'cache=/run/npm-cache'];
+  const settings = [`registry=${get('registry')}`, 'cache=/run/npm-cache', 'prefer-offline=true'];
   const volumes = [`${cache}:/run/npm-cache`];
   const authority = [get('cafile'), process.env['NODE_EXTRA_CA_CERTS'] ?? ''].find(existsSync);
   if (authority !== undefined) {

@@ -7,6 +7,8 @@ import { findKubePrograms } from './kube-programs.js';
 import type { KubeSite } from './kube-site.js';
 import type { Manifest } from './manifest-kinds.js';
 
+export type { Manifest } from './manifest-kinds.js';
+
 const folder = join(import.meta.dirname, '../../manifests/overlays');
 
 /** All that there are, by the names of their folders. */
