@@ -169,7 +169,9 @@ export class EventRecorder {
   }
 
   #pump(): void {
-    while (this.#cancelPause === undefined && this.#writing < concurrency) {
+    // After a fault, one finds out for all whether it has passed.
+    const limit = this.#failures === 0 ? concurrency : 1;
+    while (this.#cancelPause === undefined && this.#writing < limit) {
       const series = this.#queue.shift();
       if (series === undefined) break;
       series.queued = false;
@@ -187,17 +189,16 @@ export class EventRecorder {
 
   async #write(series: EventSeries): Promise<void> {
     series.writing = true;
-    const { count } = series;
-    const fault = await this.#attempt(series);
+    const outcome = await this.#attempt(series);
     series.writing = false;
     this.#writing -= 1;
-    if (fault === undefined) {
-      series.written = count;
+    if (typeof outcome === 'number') {
+      series.written = outcome;
       series.writtenAt = this.#options.clock.now();
       this.#failures = 0;
       this.#fault.set(undefined);
     } else {
-      this.#failed(series, fault);
+      this.#failed(series, outcome);
     }
     if (series.count > series.written && !series.queued && this.#series.get(series.key) === series) {
       if (this.#stopping === undefined) this.#schedule(series);
@@ -206,21 +207,21 @@ export class EventRecorder {
     this.#pump();
   }
 
-  /** @returns what went wrong, if anything did */
-  async #attempt(series: EventSeries): Promise<ApiError | undefined> {
+  /** @returns how often it happened as the cluster knows by now, or what went wrong */
+  async #attempt(series: EventSeries): Promise<number | ApiError> {
     const { client, identity } = this.#options;
-    const what = `Event ${series.name}`;
+    const { name, count } = series;
     try {
       if (series.written === 0) await client.create(resources.events, eventObject(series, identity));
       else {
-        const key = { namespace: eventNamespace, name: series.name };
+        const key = { namespace: eventNamespace, name };
         await client.patch(resources.events, key, 'merge', seriesPatch(series));
       }
-      return undefined;
+      return count;
     } catch (error) {
-      const fault = errorOfFailure(what, error);
-      // Its name is its own: an earlier try has made it, and only its answer was lost.
-      return fault.code === 'already-exists' && series.written === 0 ? undefined : fault;
+      const fault = errorOfFailure(`Event ${name}`, error);
+      // Its name is its own: an earlier try has made it and only its answer was lost, when it had happened once or more.
+      return fault.code === 'already-exists' && series.written === 0 ? 1 : fault;
     }
   }
 
