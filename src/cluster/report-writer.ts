@@ -255,7 +255,7 @@ export class ReportWriter {
     const fault = errorOfFailure(`${step.verb} ${kind.resource.kind} ${name}`, error);
     entry.failures += 1;
     if (entry.failures > (tolerated[fault.code] ?? 0)) entry.fault = explained(fault, kind.resource, name);
-    if (this.#stopped || !entry.isCurrent()) return;
+    if (!entry.isCurrent()) return;
     const backoff = fault.code === 'forbidden' ? forbiddenBackoff : this.#backoff;
     const wait = Math.max(
       backoffDelay(entry.failures, this.#random(), backoff),
