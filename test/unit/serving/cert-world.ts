@@ -1,6 +1,7 @@
 import { onTestFinished } from 'vitest';
 import type { CertLives } from '../../../src/serving/cert-state.js';
 import { ManagedCerts, type RenewedPart } from '../../../src/serving/managed-certs.js';
+import { readBundle } from '../../../src/serving/pem-bundle.js';
 import type { ServingError } from '../../../src/serving/serving-error.js';
 import { ManualClock } from './manual-clock.js';
 import { MemoryBundleTarget } from './memory-bundle-target.js';
@@ -47,7 +48,11 @@ export class CertWorld {
   readonly replicas = new Map<string, Replica>();
   /** What a client would have refused, at any moment that was looked at. */
   readonly refusals: string[] = [];
+  /** Every authority that clients were ever told to trust. */
+  readonly authorities = new Set<string>();
   leader: string | undefined;
+  /** Bundles that clients cannot be content with. */
+  readonly #spoilt = new Set<string>();
   readonly #history: { readonly bundle: string; until: number }[] = [];
 
   constructor(readonly target = new MemoryBundleTarget()) {}
@@ -83,6 +88,12 @@ export class CertWorld {
     return replica;
   }
 
+  /** Somebody gives clients another bundle. */
+  spoilBundle(bundle: string): void {
+    this.#spoilt.add(bundle);
+    this.target.put({ kind: 'present', bundles: [bundle] });
+  }
+
   /** As a process that is killed: it does nothing any more. */
   async kill(name: string): Promise<void> {
     await this.replicas.get(name)?.certs.stop();
@@ -108,12 +119,23 @@ export class CertWorld {
   /** Lets time pass, and every timer fire at its moment. */
   async pass(milliseconds: number): Promise<void> {
     const end = this.clock.now() + milliseconds;
+    await this.settle();
     while (this.clock.nextTimer <= end) {
       this.clock.goTo(this.clock.nextTimer);
       await this.settle();
     }
     this.clock.goTo(end);
     await this.settle();
+  }
+
+  /** Goes from timer to timer until something is the case. */
+  async passUntil(isCase: () => boolean): Promise<void> {
+    const end = this.clock.now() + 2 * lives.ca;
+    while (!isCase()) {
+      if (this.clock.nextTimer > end) throw new Error('it was never the case');
+      this.clock.goTo(this.clock.nextTimer);
+      await this.settle();
+    }
   }
 
   #writes(): number {
@@ -128,9 +150,10 @@ export class CertWorld {
     if (last?.bundle !== bundle) {
       if (last !== undefined) last.until = now + propagationMs - second;
       this.#history.push({ bundle, until: Infinity });
+      for (const cert of readBundle(bundle).certs) this.authorities.add(cert);
     }
     for (const { bundle: known, until } of this.#history) {
-      if (now > until) continue;
+      if (now > until || this.#spoilt.has(known)) continue;
       for (const [name, { certs }] of this.replicas) {
         const cert = certs.current()?.cert;
         const why = cert === undefined ? 'nothing served' : refusal(cert, known, now, host);

@@ -16,6 +16,7 @@ export class MemoryCertStore {
   /** Thrown by the next saves, the first one first. */
   readonly failures: Error[] = [];
   saves = 0;
+  conflicts = 0;
 
   get content(): StoredCerts | null {
     return this.#content;
@@ -56,7 +57,10 @@ export class MemoryCertStore {
     await Promise.resolve();
     const failure = this.failures.shift();
     if (failure !== undefined) throw failure;
-    if (this.#content?.version !== version) return { kind: 'conflict' };
+    if (this.#content?.version !== version) {
+      this.conflicts += 1;
+      return { kind: 'conflict' };
+    }
     this.saves += 1;
     this.put(data);
     return { kind: 'saved', version: String(this.#version) };
