@@ -34,6 +34,7 @@ export const reportSource = 'mirrorgate';
 const mostResults = 500;
 /** Of all results as JSON. etcd takes objects of 1.5 MiB, and so much that is left over is for the rest of the report. */
 const mostBytes = 1_000_000;
+
 /**
  * What becomes of an action. The two kinds define `pass` as "requirements are met" and `warn` as "not met, and not
  * scored": a finding that is only audited is the latter, and a report is where it is recorded. Its severity tells it from
