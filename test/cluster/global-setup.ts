@@ -12,7 +12,6 @@ const needed: readonly (() => unknown)[] = [
   () => requireProgram('ssh-keygen', 'openssh-client'),
   () => requireProgram('openssl', 'openssl'),
   () => requireProgram('buildah', 'buildah'),
-  () => requireProgram('debootstrap', 'debootstrap'),
 ];
 
 /** Once before all tests: tells what is missing at the start and not in the middle, and builds what they run. */
