@@ -5,6 +5,8 @@ export interface KubectlOptions {
   readonly input?: string;
   /** In place of the administrator's. */
   readonly kubeconfig?: string;
+  /** Variables beside its own. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Default false: an exit code other than 0 is an error. When true, 0 is one. */
   readonly expectFailure?: boolean;
 }
@@ -30,7 +32,7 @@ const timeout = 180_000;
 export async function runKubectl(
   { program, home, kubeconfig: ownKubeconfig }: Kubectl,
   args: readonly string[],
-  { input = '', kubeconfig = ownKubeconfig, expectFailure = false }: KubectlOptions = {},
+  { input = '', kubeconfig = ownKubeconfig, env: more = {}, expectFailure = false }: KubectlOptions = {},
 ): Promise<KubectlResult> {
   const env = {
     PATH: process.env['PATH'],
@@ -38,6 +40,7 @@ export async function runKubectl(
     KUBECONFIG: kubeconfig,
     NO_COLOR: '1',
     LANG: 'C.UTF-8',
+    ...more,
   };
   const result = await new Promise<KubectlResult>((resolve, reject) => {
     const child = execFile(
