@@ -10,7 +10,7 @@ import {
   eventObject,
   normalized,
   objectKey,
-  seriesPatch,
+  countPatch,
   type EventSeries,
   type EventToRecord,
 } from './event-series.js';
@@ -215,7 +215,7 @@ export class EventRecorder {
       if (series.written === 0) await client.create(resources.events, eventObject(series, identity));
       else {
         const key = { namespace: eventNamespace, name };
-        await client.patch(resources.events, key, 'merge', seriesPatch(series));
+        await client.patch(resources.events, key, 'merge', countPatch(series));
       }
       return count;
     } catch (error) {

@@ -18,7 +18,7 @@ export interface EventToRecord {
   readonly reason: string;
   /** What was done, or tried, in CamelCase. */
   readonly action: string;
-  /** For people. What is over 1,024 bytes is cut off: the API refuses more. */
+  /** For people. What is over 1,024 bytes is cut off. */
   readonly note: string;
 }
 
@@ -41,9 +41,8 @@ export interface EventSeries {
 
 /** Events of objects that live in no namespace are kept in this one. */
 export const eventNamespace = 'default';
-export const reportingController = 'mirrorgate.dev/mirrorgate';
 
-/** Limits of the API (events.k8s.io/v1), in bytes. */
+/** What the stricter events.k8s.io/v1 takes, and client-go sends, in bytes. */
 const longestNote = 1024;
 const longestWord = 128;
 const longestName = 253;
@@ -84,39 +83,40 @@ export function eventName(name: string, random: () => number): string {
   return `${name.slice(0, longestName - digits.length - 1).replace(/[-.]+$/, '')}.${digits}`;
 }
 
-/** The Event object; with a series when it happened several times before it could be written. */
-export function eventObject(
-  { event, name, first, last, count }: EventSeries,
-  reportingInstance: string,
-): KubeObject {
+/**
+ * The Event object: of core/v1, without `eventTime`. What events.k8s.io/v1 asks for instead is refused by older API
+ * servers for objects that live in no namespace (1.20 wants a namespace in `involvedObject`, and then
+ * `kubectl describe node` does not find the Event), and it lets nobody count in a way that old readers know.
+ */
+export function eventObject(series: EventSeries, reportingInstance: string): KubeObject {
+  const { event, name, first } = series;
   const { regarding, type, reason, action, note } = event;
   return {
-    apiVersion: 'events.k8s.io/v1',
+    apiVersion: 'v1',
     kind: 'Event',
     metadata: { name, namespace: eventNamespace },
-    eventTime: microTime(first),
-    reportingController,
-    reportingInstance: cutToBytes(reportingInstance, longestWord),
-    regarding,
+    involvedObject: regarding,
     type,
     reason,
     action,
-    note,
-    ...(count > 1 && seriesPatch({ last, count })),
+    message: note,
+    source: { component: 'mirrorgate' },
+    reportingComponent: 'mirrorgate.dev/mirrorgate',
+    reportingInstance: cutToBytes(reportingInstance, longestWord),
+    firstTimestamp: timestamp(first),
+    ...countPatch(series),
   };
 }
 
-/**
- * What changes when an Event happens again. The API knows no other way: the counter and times of the older core/v1
- * Events may not be set through events.k8s.io/v1, and kubectl shows the series in their place.
- */
-export function seriesPatch({ last, count }: Pick<EventSeries, 'last' | 'count'>): {
-  readonly series: object;
+/** What changes when an Event happens again. */
+export function countPatch({ last, count }: Pick<EventSeries, 'last' | 'count'>): {
+  readonly count: number;
+  readonly lastTimestamp: string;
 } {
-  return { series: { count, lastObservedTime: microTime(last) } };
+  return { count, lastTimestamp: timestamp(last) };
 }
 
-/** The API takes exactly six digits. */
-function microTime(milliseconds: number): string {
-  return new Date(milliseconds).toISOString().replace('Z', '000Z');
+/** With whole seconds, as the API keeps it. */
+function timestamp(milliseconds: number): string {
+  return `${new Date(milliseconds).toISOString().slice(0, 'yyyy-mm-ddThh:mm:ss'.length)}Z`;
 }

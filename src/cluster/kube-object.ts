@@ -56,7 +56,7 @@ export const resources = {
   secrets: { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' },
   configMaps: { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' },
   leases: { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', plural: 'leases' },
-  events: { apiVersion: 'events.k8s.io/v1', kind: 'Event', plural: 'events' },
+  events: { apiVersion: 'v1', kind: 'Event', plural: 'events' },
   customResourceDefinitions: {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',

@@ -210,19 +210,14 @@ describe.each(overlays.filter((overlay) => !overlay.endsWith('-fail')))(
       const { events, openReports, policyReports } = resources;
       const event = (namespace: string) => ({
         ...named(events, `trial-${overlay}`, namespace),
-        eventTime: '2030-01-01T00:00:00.000000Z',
-        reportingController: 'mirrorgate.dev/mirrorgate',
-        reportingInstance: 'one',
-        action: 'Sync',
         reason: 'Synced',
-        // Kubernetes 1.20 wants the namespace, also for what has none.
-        regarding: { apiVersion: 'v1', kind: 'Node', name: 'win-1', namespace },
-        note: 'in sync',
+        involvedObject: { apiVersion: 'v1', kind: 'Node', name: 'win-1', uid: 'win-1' },
+        message: 'in sync',
         type: 'Normal',
       });
       await client.create(events, event('default'));
       await client.patch(events, { namespace: 'default', name: `trial-${overlay}` }, 'merge', {
-        note: 'again',
+        count: 2,
       });
       await forbidden(client.create(events, event('kube-system')), 'an Event elsewhere');
       for (const kind of [openReports, policyReports]) {

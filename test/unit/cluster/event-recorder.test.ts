@@ -6,11 +6,6 @@ import type { KubeClient } from '../../../src/cluster/kube-client.js';
 import type { KubeObject } from '../../../src/cluster/kube-object.js';
 import { systemClock } from '../../../src/distribution/clock.js';
 
-interface Series {
-  readonly count: number;
-  readonly lastObservedTime: string;
-}
-
 /** The Events of an API server, and a recorder that writes there. */
 class Site {
   readonly events = new Map<string, KubeObject>();
@@ -27,7 +22,7 @@ class Site {
     let drawn = 0;
     const client: Pick<KubeClient, 'create' | 'patch'> = {
       create: async (resource, event) => {
-        expect(resource.apiVersion).toBe('events.k8s.io/v1');
+        expect(resource).toEqual({ apiVersion: 'v1', kind: 'Event', plural: 'events' });
         this.requests.push('create');
         await this.before('create');
         const { name } = event.metadata;
@@ -60,7 +55,7 @@ class Site {
   /** Note and count of each Event, in the order of their making. */
   told(): (readonly [note: string, count: number])[] {
     return [...this.events.values()].map(
-      (event) => [event['note'] as string, (event['series'] as Series | undefined)?.count ?? 1] as const,
+      (event) => [event['message'] as string, event['count'] as number] as const,
     );
   }
 }
@@ -88,24 +83,27 @@ afterEach(() => {
 });
 
 describe('EventRecorder', () => {
-  it('writes an Event as events.k8s.io/v1 takes it, on a Node with its name as uid', async () => {
+  it('writes an Event as every API server takes it, on a Node with its name as uid', async () => {
     const site = new Site();
     site.recorder.record(failed());
     await soon();
     const [event] = site.events.values();
     expect(event!.metadata.name).toMatch(/^win-1\.[0-9a-f]{16}$/);
     expect(event).toEqual({
-      apiVersion: 'events.k8s.io/v1',
+      apiVersion: 'v1',
       kind: 'Event',
       metadata: { name: event!.metadata.name, namespace: 'default' },
-      eventTime: '2027-01-15T12:00:00.250000Z',
-      reportingController: 'mirrorgate.dev/mirrorgate',
-      reportingInstance: 'mirrorgate-0',
-      regarding: { apiVersion: 'v1', kind: 'Node', name: 'win-1', uid: 'win-1' },
+      involvedObject: { apiVersion: 'v1', kind: 'Node', name: 'win-1', uid: 'win-1' },
       type: 'Warning',
       reason: 'Unreachable',
       action: 'Sync',
-      note: '10.0.0.1:22 refused the connection',
+      message: '10.0.0.1:22 refused the connection',
+      source: { component: 'mirrorgate' },
+      reportingComponent: 'mirrorgate.dev/mirrorgate',
+      reportingInstance: 'mirrorgate-0',
+      firstTimestamp: '2027-01-15T12:00:00Z',
+      lastTimestamp: '2027-01-15T12:00:00Z',
+      count: 1,
     });
   });
 
@@ -119,7 +117,7 @@ describe('EventRecorder', () => {
     };
     site.recorder.record(failed({ regarding }));
     await soon();
-    expect([...site.events.values()][0]!['regarding']).toEqual(regarding);
+    expect([...site.events.values()][0]!['involvedObject']).toEqual(regarding);
   });
 
   it('cuts what the API would refuse: long notes between characters, long names before a part ends', async () => {
@@ -128,7 +126,7 @@ describe('EventRecorder', () => {
     site.recorder.record(failed({ ...aboutNode(name), note: 'ñ'.repeat(1000) }));
     await soon();
     const [event] = site.events.values();
-    const note = event!['note'] as string;
+    const note = event!['message'] as string;
     expect(Buffer.byteLength(note)).toBeLessThanOrEqual(1024);
     expect(note).toMatch(/^ñ+…$/);
     expect(event!.metadata.name).toMatch(/^a{235}\.[0-9a-f]{16}$/);
@@ -144,8 +142,11 @@ describe('EventRecorder', () => {
     expect(site.requests).toEqual(['create', 'patch', 'patch', 'patch', 'patch']);
     await minutes(1);
     expect(site.told()[0]![1]).toBe(120);
-    const series = [...site.events.values()][0]!['series'] as Series;
-    expect(series.lastObservedTime).toBe('2027-01-15T12:01:59.250000Z');
+    const [event] = site.events.values();
+    expect([event!['firstTimestamp'], event!['lastTimestamp']]).toEqual([
+      '2027-01-15T12:00:00Z',
+      '2027-01-15T12:01:59Z',
+    ]);
   });
 
   it('takes events that differ in object, type, reason or note for different ones', async () => {
