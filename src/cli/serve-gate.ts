@@ -86,6 +86,7 @@ export async function serveGate(options: GateOptions): Promise<RunningGate> {
         metrics.tlsRefused();
         events.onServing(fault);
       },
+      onExpired: events.onServing,
     });
     return {
       url: server.url,

@@ -19,6 +19,8 @@ export interface FollowCertsOptions {
   readonly onReloaded: (certs: LoadedCerts) => void;
   /** What came cannot be served; the pair in use stays. */
   readonly onFault: (fault: ServingError) => void;
+  /** What is served has come to its end. */
+  readonly onExpired: (fault: ServingError) => void;
 }
 
 /** Files that somebody else writes, and renews. */

@@ -1,23 +1,28 @@
 import { watch, type FSWatcher } from 'node:fs';
 import { dirname } from 'node:path';
 import type { KeyPair } from './key-pair.js';
-import { filesOf, loadCerts, type CertSource, type LoadedCerts } from './load-certs.js';
+import { certsCommand, filesOf, loadCerts, type CertSource, type LoadedCerts } from './load-certs.js';
 import { ServingError } from './serving-error.js';
 
 export interface TlsReloadOptions {
   readonly source: CertSource;
   /** The pair being served now. */
-  readonly current: KeyPair;
+  readonly current: LoadedCerts;
   /** Serves a new pair from now on: `RunningServer.setSecureContext`. */
   readonly apply: (pair: KeyPair) => void;
   readonly onReloaded?: (certs: LoadedCerts) => void;
   /** The files changed to something that cannot be served; the pair in use stays. Told once per fault. */
   readonly onFault?: (fault: ServingError) => void;
+  /** The certificate in use has come to its end, be it from the start; it is served all the same. Told once for each. */
+  readonly onExpired?: (fault: ServingError) => void;
   /** How long files must be quiet before they are read, in ms, since the two halves are written one by one. Default 250. */
   readonly settleMs?: number;
   /** How often the files are read without any sign of change, in ms. Default one minute. */
   readonly pollMs?: number;
 }
+
+/** The longest time that a timer of Node takes, in ms. */
+const longestTimer = 2 ** 31 - 1;
 
 export type TlsReloadOutcome = 'unchanged' | 'reloaded' | 'refused';
 
@@ -34,7 +39,7 @@ export interface TlsReload {
  * cannot see: network file systems, a link's target changing in place, a directory that is made anew.
  */
 export function watchCerts(options: TlsReloadOptions): TlsReload {
-  const { source, apply, onReloaded, onFault, settleMs = 250, pollMs = 60_000 } = options;
+  const { source, apply, onReloaded, onFault, onExpired, settleMs = 250, pollMs = 60_000 } = options;
   const files = filesOf(source);
   const directories = [...new Set([dirname(files.cert), dirname(files.key)])];
 
@@ -42,7 +47,16 @@ export function watchCerts(options: TlsReloadOptions): TlsReload {
   let reportedFault: string | undefined;
   let stopped = false;
   let settling: NodeJS.Timeout | undefined;
+  let expiring: NodeJS.Timeout | undefined;
   let running: Promise<unknown> = Promise.resolve();
+
+  const lookAtExpiry = (): void => {
+    clearTimeout(expiring);
+    const left = served.expires.getTime() - Date.now();
+    if (left > 0) expiring = setTimeout(lookAtExpiry, Math.min(left, longestTimer)).unref();
+    else onExpired?.(expiredFault(source, served.expires));
+  };
+  lookAtExpiry();
 
   const readOnce = async (): Promise<TlsReloadOutcome> => {
     if (stopped) return 'unchanged';
@@ -55,6 +69,7 @@ export function watchCerts(options: TlsReloadOptions): TlsReload {
       apply(found);
       served = found;
       onReloaded?.(found);
+      lookAtExpiry();
       return 'reloaded';
     } catch (error) {
       if (stopped as boolean) return 'unchanged';
@@ -87,6 +102,7 @@ export function watchCerts(options: TlsReloadOptions): TlsReload {
     async stop() {
       stopped = true;
       clearTimeout(settling);
+      clearTimeout(expiring);
       clearInterval(poll);
       closeAll(watchers);
       await running;
@@ -111,6 +127,18 @@ function openWatchers(directories: readonly string[], onChange: () => void): FSW
 
 function closeAll(watchers: readonly FSWatcher[]): void {
   for (const watcher of watchers) watcher.close();
+}
+
+function expiredFault(source: CertSource, end: Date): ServingError {
+  const remedy =
+    'directory' in source
+      ? `run: ${certsCommand(source.directory, '--force')}`
+      : 'have it renewed; new files are taken up without a restart';
+  return new ServingError(
+    'CERT_EXPIRED',
+    `${filesOf(source).cert} expired on ${end.toISOString().slice(0, 'yyyy-mm-dd'.length)}`,
+    `clients refuse it, API servers too: ${remedy}`,
+  );
 }
 
 function asFault(error: unknown): ServingError {

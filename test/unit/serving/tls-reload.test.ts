@@ -4,6 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { writeDevelopmentCerts } from '../../../src/serving/certs-directory.js';
 import type { KeyPair } from '../../../src/serving/key-pair.js';
 import { loadCerts } from '../../../src/serving/load-certs.js';
+import { createCa, issueLeaf } from '../../../src/serving/self-signed.js';
 import { watchCerts, type TlsReloadOptions } from '../../../src/serving/tls-reload.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
@@ -12,6 +13,7 @@ const now = new Date('2031-01-01T00:00:00Z');
 async function watched(directory: string, overrides: Partial<TlsReloadOptions> = {}) {
   const applied: KeyPair[] = [];
   const faults: string[] = [];
+  const expired: string[] = [];
   const waiting: (() => void)[] = [];
   const wake = () => {
     for (const resolve of waiting.splice(0)) resolve();
@@ -25,6 +27,10 @@ async function watched(directory: string, overrides: Partial<TlsReloadOptions> =
       faults.push(fault.message);
       wake();
     },
+    onExpired: ({ message, hint }) => {
+      expired.push(`${message}; ${hint}`);
+      wake();
+    },
     settleMs: 1,
     pollMs: 3_600_000,
     ...overrides,
@@ -34,7 +40,8 @@ async function watched(directory: string, overrides: Partial<TlsReloadOptions> =
     reload,
     applied,
     faults,
-    /** The next reload or fault. */
+    expired,
+    /** The next reload, fault or expiry. */
     happens: () => new Promise<void>((resolve) => waiting.push(resolve)),
   };
 }
@@ -125,6 +132,39 @@ describe('watchCerts', () => {
     const wanted = await loadCerts({ directory });
     while (applied.at(-1)?.cert !== wanted.cert) await happens();
     expect(applied.at(-1)).toEqual(wanted);
+  });
+
+  it('says at the start that the certificate has expired, and once it is replaced, no more', async () => {
+    const directory = await temporaryDirectory();
+    const { files } = await writeDevelopmentCerts(directory, { now: new Date('2021-01-01T00:00:00Z') });
+    const { reload, expired, applied } = await watched(directory);
+    const words = `${files.cert} expired on 2022-01-01; clients refuse it, API servers too: run: mirrorgate certs --certs-dir ${directory} --force`;
+    expect(expired).toEqual([words]);
+    await reload.check();
+    expect(expired).toEqual([words]);
+
+    await writeDevelopmentCerts(directory, { now: new Date(), force: true });
+    await reload.check();
+    expect(applied.at(-1)).toEqual(await loadCerts({ directory }));
+    expect(expired).toEqual([words]);
+  });
+
+  it('says so when the certificate expires while it is served, though no file changes', async () => {
+    const directory = await temporaryDirectory();
+    const { files } = await writeDevelopmentCerts(directory, { now: new Date() });
+    const ca = await createCa({ now: new Date(), lifeMs: 3_600_000, name: 'test' });
+    const { cert, key } = await issueLeaf({ now: new Date(), hosts: ['localhost'], ca, lifeMs: 2_000 });
+    await writeFile(files.cert, cert);
+    await writeFile(files.key, key);
+    const { expired, happens } = await watched(directory, {
+      source: { certFile: files.cert, keyFile: files.key },
+    });
+    while (expired.length === 0) await happens();
+    expect(expired).toEqual([
+      expect.stringMatching(
+        /tls\.crt expired on .*: have it renewed; new files are taken up without a restart$/,
+      ) as string,
+    ]);
   });
 
   it('keeps the pair in use when the new one cannot be applied', async () => {
