@@ -98,11 +98,14 @@ describe('README', () => {
   });
 
   it('kubectl edit is answered as every other change is', async () => {
-    const edit = (from: string, to: string, expectFailure: boolean) =>
-      cluster.site.kubectl(['edit', 'idms', 'never-contact'], {
-        env: { KUBE_EDITOR: `sed -i s#${from}#${to}#` },
+    const editor = join(cluster.site.directory, 'editor');
+    const edit = (from: string, to: string, expectFailure: boolean) => {
+      writeFileSync(editor, `#!/bin/sh\nsed -i 's#${from}#${to}#' "$1"\n`, { mode: 0o755 });
+      return cluster.site.kubectl(['edit', 'idms', 'never-contact'], {
+        env: { KUBE_EDITOR: editor },
         expectFailure,
       });
+    };
     const allowed = await edit('- mirror.example.com', '- mirror.example.com/everything', false);
     expect(allowed.stdout).toContain('imagedigestmirrorset.config.openshift.io/never-contact edited');
     expect(allowed.stderr).toMatch(/^Warning: linux-nodes-drain: /);
