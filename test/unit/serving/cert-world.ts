@@ -109,8 +109,10 @@ export class CertWorld {
   /** Resolves when no replica has anything to do at this moment. */
   async settle(): Promise<void> {
     let writes: number;
+    let rounds = 0;
     do {
       writes = this.#writes();
+      if ((rounds += 1) > 50) throw new Error('the replicas do not come to rest');
       await Promise.all([...this.replicas.values()].map(({ certs }) => certs.check()));
     } while (writes !== this.#writes());
     this.#look();
