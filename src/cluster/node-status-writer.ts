@@ -102,12 +102,6 @@ export class NodeStatusWriter {
     this.#consider(entry);
   }
 
-  /** Wants nothing of a Node any more. */
-  forget(name: string): void {
-    const entry = this.#entries.get(name);
-    if (entry !== undefined) this.#drop(entry);
-  }
-
   /** Wants nothing of any Node any more: another replica says what they show. */
   clear(): void {
     for (const entry of [...this.#entries.values()]) this.#drop(entry);

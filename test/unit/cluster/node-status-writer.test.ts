@@ -275,11 +275,11 @@ describe('NodeStatusWriter', () => {
     expect(site.patches.map(({ name }) => name)).toEqual(['win-2']);
   });
 
-  it('wants nothing of a Node any more after `forget`', async () => {
+  it('leaves Nodes to others after `clear`', async () => {
     const site = new Site(['win-1']);
     site.writer.set('win-1', synced('r1'));
     await site.writer.settled();
-    site.writer.forget('win-1');
+    site.writer.clear();
     site.change('win-1', { status: { conditions: [] } });
     site.see();
     await vi.advanceTimersByTimeAsync(60_000);

@@ -90,6 +90,16 @@ describe('connectionError', () => {
 });
 
 describe('fileError', () => {
+  it('names the file that is to be there, not the temporary one: the same at every try', () => {
+    const messages = ['0af3', '77'].flatMap((suffix) => {
+      const path = `/C:/k/quay.io/hosts.toml.${suffix}.mirrorgate-tmp`;
+      return [3, 4].map((code) => fileError('create', path, errorWith('no', { code })).message);
+    });
+    expect(new Set(messages).size).toBe(2);
+    expect(messages[0]).toContain('C:\\k\\quay.io\\hosts.toml (');
+    expect(messages[1]).toContain('C:\\k\\quay.io\\hosts.toml (');
+  });
+
   it.each<[string, Error, NodeErrorClass]>([
     ['permission denied', errorWith('Permission denied', { code: 3 }), 'permission'],
     ['a failure', errorWith('Failure', { code: 4 }), 'protocol'],
