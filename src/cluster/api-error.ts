@@ -1,6 +1,7 @@
 /** What kept a request to the API server from being done. */
 export type ApiErrorCode =
   | 'unreachable'
+  | 'stalled'
   | 'unauthorized'
   | 'forbidden'
   | 'not-found'
@@ -34,6 +35,8 @@ export class ApiError extends Error {
 
 const hints: Readonly<Record<ApiErrorCode, string>> = {
   unreachable: 'check that the API server is up and can be reached from here; mirrorgate goes on trying',
+  stalled:
+    'something on the way drops connections without a word: look for a firewall, proxy or load balancer that forgets idle ones',
   unauthorized: 'the token or certificate is not accepted: check the service account, or the kubeconfig',
   forbidden: 'a Role or ClusterRole is missing: compare with manifests/base/rbac.yaml',
   'not-found': 'it is not there (any more)',

@@ -305,6 +305,7 @@ export class EventRecorder {
 /** Whether a fault may pass, so that trying again makes sense. */
 const passes: Readonly<Record<ApiError['code'], boolean>> = {
   unreachable: true,
+  stalled: true,
   unauthorized: true,
   overloaded: true,
   server: true,

@@ -23,7 +23,10 @@ export interface WatchOptions {
   readonly resourceVersion: string;
   /** The server ends the watch after this time, in seconds. */
   readonly timeoutSeconds: number;
-  /** A connection on which nothing comes for this long, in ms, is given up. Bookmarks come about every minute. */
+  /**
+   * A connection on which nothing comes for this long, in ms, is given up. Bookmarks come about every minute, though
+   * not of a kind that has had no event since the API server started.
+   */
   readonly idleMs: number;
   readonly signal: AbortSignal;
   /** The server has taken the watch: events follow. Must not throw. */
@@ -31,6 +34,12 @@ export interface WatchOptions {
   /** Must not throw. */
   readonly onEvent: (type: WatchEventType, object: KubeObject) => void;
 }
+
+/**
+ * How a watch came to its end: the server has ended it; or nothing came for `idleMs`, be it that there was nothing to
+ * tell, or that the connection has stalled.
+ */
+export type WatchEnd = 'ended' | 'idle';
 
 export type PatchType = 'merge' | 'strategic';
 
@@ -42,8 +51,8 @@ export interface KubeClient {
   /** Where the API server is, for messages. */
   readonly server: string;
   list(resource: ApiResource, scope?: ListScope, signal?: AbortSignal): Promise<ObjectList>;
-  /** Resolves when the server has ended the watch; rejects with an `ApiError` otherwise, abort included. */
-  watch(resource: ApiResource, scope: ListScope, options: WatchOptions): Promise<void>;
+  /** Resolves when the watch, once the server had taken it, is over; rejects with an `ApiError` otherwise, abort included. */
+  watch(resource: ApiResource, scope: ListScope, options: WatchOptions): Promise<WatchEnd>;
   /** `undefined` when there is no such object. */
   get(resource: ApiResource, key: ObjectKey): Promise<KubeObject | undefined>;
   create(resource: ApiResource, object: KubeObject): Promise<KubeObject>;
@@ -170,15 +179,19 @@ export async function createKubeClient(
         idle.abort(new DOMException('nothing came for too long', 'TimeoutError'));
       }, idleMs);
       context.setSignal(AbortSignal.any([signal, idle.signal]));
+      let isOpen = false;
       try {
         await config.applySecurityAuthentication(context);
         const answer = await http.send(context).toPromise();
         if (answer.httpStatusCode !== 200)
           throw errorOfAnswer(what, answer.httpStatusCode, await answer.body.text());
+        isOpen = true;
         onOpen?.();
         for await (const { type, object } of eventsOf(answer.body.stream(), () => timer.refresh()))
           onEvent(type, object);
+        return 'ended';
       } catch (error) {
+        if (isOpen && idle.signal.aborted && !signal.aborted) return 'idle';
         throw errorOfFailure(what, error);
       } finally {
         clearTimeout(timer);

@@ -4,7 +4,7 @@ import type { BackoffOptions } from '../distribution/backoff.js';
 export interface ReflectorTimings {
   /** How long one watch may take before it is begun anew, in seconds. */
   readonly watchSeconds: number;
-  /** A watch on which nothing comes for this long, in ms, has stalled. */
+  /** A watch on which nothing comes for this long, in ms, may have stalled: everything is listed. */
   readonly idleMs: number;
   /** How often everything is listed although the watch works, in ms: should an event have been missed. */
   readonly relistMs: number;

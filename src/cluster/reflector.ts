@@ -78,6 +78,8 @@ export class Reflector implements Source<Objects> {
   /** Where the next watch goes on; `undefined` when everything has to be listed first. */
   #version: string | undefined;
   #relistDue = false;
+  /** Nothing has come for too long: whether anything was missed, the next list tells. */
+  #mayHaveStalled = false;
   /** How often in a row something failed, with no watch in between that lived. */
   #failures = 0;
   /** How often in a row the version was no longer kept, with no watch in between that lived. */
@@ -172,7 +174,9 @@ export class Reflector implements Source<Objects> {
     if (!this.#installed) this.#failures = 0;
     this.#version = list.resourceVersion;
     this.#scheduleRelist();
-    this.#take(list.items, true);
+    const isChanged = this.#take(list.items, true);
+    if (isChanged && this.#mayHaveStalled) this.#tellStalled();
+    this.#mayHaveStalled = false;
     return 0;
   }
 
@@ -197,7 +201,7 @@ export class Reflector implements Source<Objects> {
     const timeoutSeconds = Math.round(this.#spread(this.#timings.watchSeconds));
     const turn: WatchTurn = { lived: false, overdue: false, error: undefined };
     const timers: (() => void)[] = [];
-    const failure = await this.#attempt(what, (signal, abort) => {
+    const end = await this.#attempt(what, (signal, abort) => {
       timers.push(
         this.#clock.after(timeoutSeconds * 1000 + watchGrace, () => {
           turn.overdue = true;
@@ -234,7 +238,12 @@ export class Reflector implements Source<Objects> {
     for (const cancel of timers) cancel();
     if (this.#stopped) return 0;
     if (turn.error !== undefined) return this.#failed(turn.error);
-    if (failure instanceof ApiError && !turn.overdue) return this.#failed(failure);
+    if (end === 'idle') {
+      this.#mayHaveStalled = true;
+      this.#version = undefined;
+      return 0;
+    }
+    if (end instanceof ApiError && !turn.overdue) return this.#failed(end);
     return turn.lived ? 0 : this.#endedEarly(what);
   }
 
@@ -277,6 +286,19 @@ export class Reflector implements Source<Objects> {
     // The versions of a server that came back from a backup may be lower: a watch from ours would miss what happens.
     if (this.#failures >= longOutage) this.#version = undefined;
     return Math.max(asked, this.#backoff(this.#failures));
+  }
+
+  /** A quiet watch is nothing to tell of; one that has lost what happened is. */
+  #tellStalled(): void {
+    const { plural } = this.#resource;
+    const seconds = Math.round(this.#timings.idleMs / 1000);
+    this.#restarts += 1;
+    this.#fault.set(
+      new ApiError(
+        'stalled',
+        `watch ${plural}: nothing came for ${seconds} s, and changes were missed until now`,
+      ),
+    );
   }
 
   /** The server has ended a watch in good order, but too soon to go on at once. */
@@ -336,12 +358,13 @@ export class Reflector implements Source<Objects> {
     this.#lastContact = this.#clock.now();
   }
 
-  /** Takes over what a list says. */
-  #take(objects: readonly KubeObject[], installed: boolean): void {
+  /** Takes over what a list says; @returns whether that is news. */
+  #take(objects: readonly KubeObject[], installed: boolean): boolean {
     const isChanged = this.#cache.replaceAll(objects) || this.#installed !== installed;
     this.#installed = installed;
     this.#releaseWaiting();
     if (isChanged) this.#changed();
+    return isChanged;
   }
 
   #changed(): void {

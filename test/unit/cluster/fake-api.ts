@@ -2,6 +2,7 @@ import { ApiError } from '../../../src/cluster/api-error.js';
 import type {
   KubeClient,
   ListScope,
+  WatchEnd,
   WatchEventType,
   WatchOptions,
 } from '../../../src/cluster/kube-client.js';
@@ -83,7 +84,7 @@ export class FakeApi {
         this.calls.push({ verb: 'watch', at: performance.now(), version: options.resourceVersion });
         await link.before?.('watch', resource);
         if (this.unserved.has(resource.plural)) throw new ApiError('not-found', 'watch: not served');
-        await this.#watch(resource, scope, options);
+        return this.#watch(resource, scope, options);
       },
     };
   }
@@ -169,22 +170,23 @@ export class FakeApi {
     this.send(plural, type, object);
   }
 
-  #watch({ plural }: ApiResource, scope: ListScope, options: WatchOptions): Promise<void> {
+  #watch({ plural }: ApiResource, scope: ListScope, options: WatchOptions): Promise<WatchEnd> {
     const { resourceVersion, timeoutSeconds, idleMs, signal, onOpen, onEvent } = options;
     const isGone = Number(resourceVersion) < this.#oldest;
     if (isGone && this.goneAs === 'http') {
       throw new ApiError('gone', `watch ${plural}: too old resource version`);
     }
     return new Promise((resolve, reject) => {
-      const end = (error?: ApiError) => {
+      const isTaken = !this.stalled;
+      const end = (how?: ApiError | WatchEnd) => {
         clearTimeout(idle);
         clearTimeout(limit);
         this.#watches.delete(watch);
-        if (error === undefined) resolve();
-        else reject(error);
+        if (how instanceof ApiError) reject(how);
+        else resolve(how ?? 'ended');
       };
       const idle = setTimeout(() => {
-        end(new ApiError('unreachable', `watch ${plural}: no answer in time`));
+        end(isTaken ? 'idle' : new ApiError('unreachable', `watch ${plural}: no answer in time`));
       }, idleMs);
       const limit = setTimeout(
         () => {
@@ -205,6 +207,7 @@ export class FakeApi {
         end(new ApiError('unreachable', 'aborted'));
       });
       this.#watches.add(watch);
+      if (!isTaken) return;
       onOpen?.();
       if (isGone) {
         onEvent('ERROR', { kind: 'Status', code: 410, reason: 'Expired', metadata: {} } as never);

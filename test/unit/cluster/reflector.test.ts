@@ -239,18 +239,47 @@ describe('when a watch fails', () => {
     expect(reflector.status().fault).toBeUndefined();
   });
 
-  it('gives up one that has stalled silently, and gets what happened meanwhile', async () => {
-    const { names, faults } = reflect();
+  it('gives up one that has stalled silently, gets what happened meanwhile, and says so', async () => {
+    const { names, faults, reflector } = reflect();
     await soon();
     api.stalled = true;
     api.put(nodes, node('a'));
     await seconds(89);
     expect(names()).toEqual([]);
     api.stalled = false;
-    await seconds(3);
+    await seconds(2);
     expect(names()).toEqual(['a']);
+    expect(faults).toEqual(['stalled']);
+    expect(reflector.status()).toMatchObject({
+      restarts: 1,
+      fault: { message: 'watch nodes: nothing came for 90 s, and changes were missed until now' },
+    });
+
+    await seconds(2);
+    expect(faults).toEqual(['stalled', undefined]);
+    api.put(nodes, node('b'));
+    expect(names()).toEqual(['a', 'b']);
+  });
+
+  it('takes one that has nothing to tell for no fault, and follows what comes later', async () => {
+    api.put(nodes, node('a'));
+    const { names, changes, faults, reflector } = reflect();
+    await seconds(20 * 60);
+    expect(faults).toEqual([]);
+    expect(reflector.status()).toMatchObject({ restarts: 0, fault: undefined });
+    api.put(nodes, node('b'));
+    expect(names()).toEqual(['a', 'b']);
+    expect(changes).toHaveLength(2);
+    expect(faults).toEqual([]);
+  });
+
+  it('tells that the server cannot be reached when a new watch stalls as well', async () => {
+    const { faults, reflector } = reflect();
+    await soon();
+    api.stalled = true;
+    await seconds(90 + 91);
     expect(faults).toEqual(['unreachable']);
-    expect(api.count('list')).toBe(1);
+    expect(reflector.status().fault?.message).toContain('no answer in time');
   });
 
   it.each(['http', 'event'] as const)('lists at once after a 410 as %s, with one change', async (form) => {
