@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { runCommand } from './run-command.js';
 import { temporaryFolder } from './temporary-folder.js';
 
-const commands = ['check', 'render', 'explain', 'standalone', 'sandbox', 'certs'];
+const commands = ['check', 'render', 'explain', 'serve', 'standalone', 'sandbox', 'certs'];
 
 describe('the program', () => {
   it.each(commands)('has help with an example for %s', async (command) => {
@@ -86,5 +86,54 @@ describe('the program', () => {
     await run('--host', 'b.example.com');
     expect(certificate().checkHost('b.example.com')).toBe('b.example.com');
     expect(readFileSync(files('c/ca.crt'), 'utf8')).toBe(ca);
+  });
+
+  describe('serve', () => {
+    it.each([
+      ['--pull-secret', 'pull-secret', 'expected namespace/name, found "pull-secret"'],
+      ['--ssh-key', 'none', 'expected namespace/name, found "none"'],
+      ['--windows-instances', 'a/b/c', 'expected namespace/name, found "a/b/c"'],
+      ['--ca-lifetime', '0', 'expected a number of days above 0'],
+      ['--cert-lifetime', 'soon', 'expected a number of days above 0'],
+    ])('names the flag and what it expects: %s %s', async (flag, value, expected) => {
+      const { exitCode, stderr } = await runCommand(['serve', `${flag}=${value}`]);
+      expect(exitCode).toBe(2);
+      expect(stderr).toContain(flag);
+      expect(stderr).toContain(expected);
+    });
+
+    it('has the objects of an OpenShift cluster as defaults, as they are written on the command line', async () => {
+      const { stdout } = await runCommand(['serve', '--help']);
+      expect(stdout).toContain('"openshift-config/pull-secret"');
+      expect(stdout).toContain('"openshift-windows-machine-config-operator/cloud-private-key"');
+    });
+
+    it('says which kubeconfig or context cannot be used', async () => {
+      const missing = await runCommand(['serve', '--kubeconfig=no-such-file']);
+      expect(missing.exitCode).toBe(2);
+      expect(missing.stderr).toMatch(/^error: no cluster: .*no-such-file/);
+      expect(missing.stderr).toContain('hint: name a kubeconfig with --kubeconfig');
+
+      const folder = temporaryFolder({
+        kubeconfig: JSON.stringify({
+          clusters: [{ name: 'one', cluster: { server: 'https://127.0.0.1:1' } }],
+          users: [{ name: 'me', user: {} }],
+          contexts: [{ name: 'here', context: { cluster: 'one', user: 'me' } }],
+          'current-context': 'here',
+        }),
+      });
+      const context = await runCommand(['serve', `--kubeconfig=${folder('kubeconfig')}`, '--context=there']);
+      expect(context.exitCode).toBe(2);
+      expect(context.stderr).toContain('the kubeconfig has no context "there"; it has "here"');
+    });
+
+    it('takes no certificate that outlives its authority, and no half of a pair', async () => {
+      const lives = await runCommand(['serve', '--ca-lifetime=1', '--cert-lifetime=2']);
+      expect(lives).toMatchObject({ exitCode: 2 });
+      expect(lives.stderr).toContain('--cert-lifetime 2 is longer than --ca-lifetime 1');
+      const half = await runCommand(['serve', '--tls-cert=x']);
+      expect(half).toMatchObject({ exitCode: 2 });
+      expect(half.stderr).toContain('--tls-cert and --tls-key go together');
+    });
   });
 });
