@@ -15,6 +15,7 @@ import { createLogger } from './logger.js';
 import type { NamedObject } from './long-running-commands.js';
 import { readText } from './read-inputs.js';
 import { runServe } from './run-serve.js';
+import { serveUntilStopped } from './serve-until-stopped.js';
 
 export interface ServeFlags extends PolicyFlags, LogFlags {
   readonly kubeconfig?: string;
@@ -88,25 +89,15 @@ export async function serve(io: Io, flags: ServeFlags): Promise<number> {
       signal: starting.signal,
       events: logClusterEvents(log),
     });
-    // The certificate may be waited for as long as the API server is away.
-    const first = await Promise.race([running, watch.received]);
-    if (typeof first === 'string') {
-      starting.abort();
-      log.info({ signal: first }, `${first}: stopping before the start was done`);
-      await running.then(
-        (started) => started.stop({ drainMs: 0 }),
-        () => undefined,
-      );
-      return exitCodes.ok;
-    }
-    log.info(
-      { url: first.url, metrics: first.metricsUrl },
-      `serving ${first.url}/validate/mirror-sets and ${first.url}/check; metrics at ${first.metricsUrl}/metrics`,
-    );
-    const signal = await watch.received;
-    log.info({ signal }, `${signal}: stopping; a second one stops at once`);
-    await first.stop({ drainMs: flags.drainTime * 1000 });
-    log.info('stopped');
+    await serveUntilStopped(running, {
+      log,
+      signals: watch,
+      drainMs: flags.drainTime * 1000,
+      // The certificate may be waited for as long as the API server is away.
+      abandon: () => {
+        starting.abort();
+      },
+    });
     return exitCodes.ok;
   } finally {
     watch.release();

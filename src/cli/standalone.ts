@@ -15,6 +15,7 @@ import type { LogFlags } from './log-flags.js';
 import { createLogger } from './logger.js';
 import { readText } from './read-inputs.js';
 import { runStandalone } from './run-standalone.js';
+import { serveUntilStopped } from './serve-until-stopped.js';
 
 export interface StandaloneFlags extends PolicyFlags, LogFlags {
   readonly manifests: string;
@@ -41,7 +42,7 @@ export async function standalone(io: Io, flags: StandaloneFlags): Promise<number
   const state = flags.state ?? join(dirname(flags.inventory), '.mirrorgate');
   const watch = untilSignal({ source: process, exit: (code) => process.exit(code) });
   try {
-    const running = await runStandalone({
+    const running = runStandalone({
       manifests: flags.manifests,
       inventory: flags.inventory,
       policy: flags.policy,
@@ -58,14 +59,13 @@ export async function standalone(io: Io, flags: StandaloneFlags): Promise<number
       now: io.now,
       events: logStandaloneEvents(log),
     });
-    log.info(
-      { url: running.url, metrics: running.metricsUrl },
-      `serving ${running.url}/validate/mirror-sets and ${running.url}/check; metrics at ${running.metricsUrl}/metrics`,
-    );
-    const signal = await watch.received;
-    log.info({ signal }, `${signal}: stopping; a second one stops at once`);
-    await running.stop({ drainMs: flags.drainTime * 1000 });
-    log.info('stopped');
+    await serveUntilStopped(running, {
+      log,
+      signals: watch,
+      drainMs: flags.drainTime * 1000,
+      // Files are read at once or not at all.
+      abandon: () => undefined,
+    });
     return exitCodes.ok;
   } finally {
     watch.release();
