@@ -12,9 +12,10 @@ export interface PemBundle {
 export function readBundle(pem: string): PemBundle {
   const certs = new Set<string>();
   let broken = 0;
-  for (const [block] of pem.matchAll(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g)) {
+  for (const [, body] of pem.matchAll(/-----BEGIN CERTIFICATE-----([^-]*)-----END CERTIFICATE-----/g)) {
     try {
-      certs.add(canonicalCert(block));
+      // Not as PEM: OpenSSL takes lines of some lengths only, other clients any.
+      certs.add(new X509Certificate(Buffer.from(body ?? '', 'base64')).toString());
     } catch {
       broken += 1;
     }

@@ -42,7 +42,7 @@ export class ServedPair {
       listener(pair);
     };
     this.#listeners.add(entry);
-    if (this.#current !== undefined) this.#apply(entry, this.#current);
+    if (this.#current !== undefined) this.#apply([entry], this.#current);
     return () => {
       this.#listeners.delete(entry);
     };
@@ -53,7 +53,7 @@ export class ServedPair {
     const pair = { cert, key, expires };
     this.#current = pair;
     for (const settle of [...this.#waiting]) settle();
-    for (const listener of [...this.#listeners]) this.#apply(listener, pair);
+    this.#apply([...this.#listeners], pair);
   }
 
   /** Nobody is called any more. */
@@ -63,19 +63,20 @@ export class ServedPair {
     this.#listeners.clear();
   }
 
-  #apply(listener: (pair: LoadedCerts) => void, pair: LoadedCerts): void {
-    try {
-      listener(pair);
-      this.#onFault(undefined);
-    } catch (error) {
-      this.#onFault(
-        new ServingError(
+  #apply(listeners: readonly ((pair: LoadedCerts) => void)[], pair: LoadedCerts): void {
+    let fault: ServingError | undefined;
+    for (const listener of listeners) {
+      try {
+        listener(pair);
+      } catch (error) {
+        fault = new ServingError(
           'CERT_BROKEN',
           'the new certificate could not be put to use',
           'the one in use stays; look at the cause',
           { cause: error },
-        ),
-      );
+        );
+      }
     }
+    this.#onFault(fault);
   }
 }
