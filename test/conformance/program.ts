@@ -14,9 +14,7 @@ export function requireProgram(name: string, debianPackage: string): string {
     .map((folder) => join(folder, name))
     .find(isExecutable);
   if (found === undefined) {
-    throw new Error(
-      `the tests need ${name}, which is not installed: apt-get install ${debianPackage}`,
-    );
+    throw new Error(`the tests need ${name}, which is not installed: apt-get install ${debianPackage}`);
   }
   return found;
 }
