@@ -73,9 +73,11 @@ export function managedServedCerts(setup: ManagedCertsSetup): ManagedServedCerts
     stop: () => managed.stop(),
     first: () => managed.firstPair(signal),
     follow({ current, apply, onReloaded }) {
+      let served = current.cert;
       const end = managed.onPair((pair) => {
-        if (pair.cert === current.cert) return;
+        if (pair.cert === served) return;
         apply(pair);
+        served = pair.cert;
         onReloaded(pair);
       });
       return {
