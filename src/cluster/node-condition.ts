@@ -47,23 +47,26 @@ export function nodeCondition(input: NodeConditionInput): NodeCondition | undefi
   const { wanted, status, problem, paused, annotated, present } = input;
   if (wanted === undefined) return undefined;
   const held = status?.held ?? annotated;
-  if (paused) return pausedCondition(wanted, held);
+  const mixed = status?.mixed === true;
+  const heldWanted = held === wanted && !mixed;
+  if (paused) return pausedCondition(wanted, held, heldWanted);
   if (problem !== undefined) {
-    return { status: held === wanted ? 'Unknown' : 'False', reason: problem.reason, message: say(problem) };
+    return { status: heldWanted ? 'Unknown' : 'False', reason: problem.reason, message: say(problem) };
   }
   if (status?.lastError !== undefined) {
     const { class: errorClass } = status.lastError;
-    const isUnseen = held === wanted && leavesUnseen[errorClass];
+    const isUnseen = heldWanted && leavesUnseen[errorClass];
     return {
       status: isUnseen ? 'Unknown' : 'False',
       reason: nodeErrorReason(errorClass),
       message: say(status.lastError),
     };
   }
-  if (status?.held === wanted) {
+  if (status?.held === wanted && !mixed) {
     return { status: 'True', reason: syncedReason, message: `holds revision ${shortRevision(wanted)}` };
   }
-  if (status?.held === undefined && stillHolds(present, annotated === wanted)) return undefined;
+  if (mixed && held === wanted) return turnedBackCondition(wanted);
+  if (status?.held === undefined && !mixed && stillHolds(present, annotated === wanted)) return undefined;
   return held === undefined || held === wanted ? notObserved(wanted) : pendingCondition(wanted, held);
 }
 
@@ -95,10 +98,19 @@ function pendingCondition(wanted: string, held: string): NodeCondition {
   };
 }
 
-function pausedCondition(wanted: string, held: string | undefined): NodeCondition {
+/** It was on its way to a revision that is not wanted any more. */
+function turnedBackCondition(wanted: string): NodeCondition {
+  return {
+    status: 'False',
+    reason: 'RevisionPending',
+    message: `revision ${shortRevision(wanted)} is wanted; the node may hold some of another one`,
+  };
+}
+
+function pausedCondition(wanted: string, held: string | undefined, heldWanted: boolean): NodeCondition {
   const left = held === undefined ? '' : ` at revision ${shortRevision(held)}`;
   return {
-    status: held === wanted ? 'Unknown' : 'False',
+    status: heldWanted ? 'Unknown' : 'False',
     reason: 'Paused',
     message: `left alone${left}, as the annotation mirrorgate.dev/paused asks; revision ${shortRevision(wanted)} is wanted`,
   };

@@ -6,6 +6,8 @@ import type { TargetNode } from './target-node.js';
 export interface Member {
   node: TargetNode;
   held: string | undefined;
+  /** A run towards another revision than `held` has begun to change files since. */
+  mixed: boolean;
   lastSuccess: number | undefined;
   lastResult: SyncResult | undefined;
   lastError: NodeFault | undefined;
@@ -33,6 +35,7 @@ export function newMember(node: TargetNode): Member {
   return {
     node,
     held: undefined,
+    mixed: false,
     lastSuccess: undefined,
     lastResult: undefined,
     lastError: undefined,
@@ -47,8 +50,8 @@ export function newMember(node: TargetNode): Member {
 
 /** A member as the status shows it, where `wanted` is the revision it should hold. */
 export function statusOf(member: Member, wanted: string | undefined): NodeStatus {
-  const { node, held, lastSuccess, lastResult, lastError, attempts, retry } = member;
-  const inSync = wanted !== undefined && held === wanted && !member.due;
+  const { node, held, mixed, lastSuccess, lastResult, lastError, attempts, retry } = member;
+  const inSync = wanted !== undefined && held === wanted && !mixed && !member.due;
   const state =
     member.run !== undefined ? 'syncing' : retry !== undefined ? 'failed' : inSync ? 'synced' : 'pending';
   return {
@@ -57,6 +60,7 @@ export function statusOf(member: Member, wanted: string | undefined): NodeStatus
     state,
     wanted,
     held,
+    mixed,
     lastSuccess,
     lastResult,
     lastError,

@@ -170,6 +170,7 @@ export class Fleet {
     if (sameConnection(known, node) && !back) return;
     // It may be another machine by now.
     member.held = undefined;
+    member.mixed = false;
     member.attempts = 0;
     member.lastError = undefined;
     interrupt(member.run);
@@ -185,10 +186,13 @@ export class Fleet {
     const run: Run = { connecting: true, files: new AbortController(), session: new AbortController() };
     member.run = run;
     const { node } = member;
+    const onBegin = () => {
+      member.mixed ||= member.held !== undefined && member.held !== desired.revision;
+    };
     const started = this.#clock.now();
     this.#emit({ type: 'syncing', node: node.name, revision: desired.revision });
 
-    const outcome = await this.#attempt(node, desired, run);
+    const outcome = await this.#attempt(node, desired, run, onBegin);
     member.run = undefined;
     if (member.forgotten) this.#members.delete(node.name);
     else if (outcome.ok) this.#succeeded(member, desired.revision, outcome.result, started);
@@ -199,7 +203,7 @@ export class Fleet {
     this.#settleWaiting();
   }
 
-  async #attempt(node: TargetNode, desired: DesiredState, run: Run): Promise<Outcome> {
+  async #attempt(node: TargetNode, desired: DesiredState, run: Run, onBegin: () => void): Promise<Outcome> {
     try {
       const session = await this.#open(node, {
         signal: run.session.signal,
@@ -210,6 +214,7 @@ export class Fleet {
       try {
         run.connecting = false;
         run.files.signal.throwIfAborted();
+        onBegin();
         const result = await syncNode(session, node.root, desired, {
           randomSuffix: this.#randomSuffix,
           signal: run.files.signal,
@@ -225,6 +230,7 @@ export class Fleet {
 
   #succeeded(member: Member, revision: string, result: SyncResult, started: number): void {
     member.held = revision;
+    member.mixed = false;
     member.lastSuccess = this.#clock.now();
     member.lastResult = result;
     member.lastError = undefined;

@@ -19,6 +19,8 @@ export interface NodeStatus {
   readonly wanted: string | undefined;
   /** Revision that it held when it was last seen in sync. */
   readonly held: string | undefined;
+  /** A run towards another revision than `held` has begun to change files since: the node may hold some of both. */
+  readonly mixed: boolean;
   /** When it was last seen in sync, in milliseconds since the epoch. */
   readonly lastSuccess: number | undefined;
   /** What the last successful run did. */

@@ -21,6 +21,7 @@ function inFleet(more: Partial<NodeStatus> = {}): NodeStatus {
     state: 'pending',
     wanted,
     held: undefined,
+    mixed: false,
     lastSuccess: undefined,
     lastResult: undefined,
     lastError: undefined,
@@ -121,6 +122,31 @@ const table: readonly (readonly [when: string, input: Partial<NodeConditionInput
     'Unknown SSHKeyMissing',
   ],
 
+  // What is wanted was held before, and a run towards something else has begun meanwhile.
+  [
+    'the one before is wanted again, and the run away from it goes on',
+    {
+      status: inFleet({ state: 'syncing', held: wanted, mixed: true }),
+      annotated: wanted,
+      present: shows('False', 'RevisionPending'),
+    },
+    'False RevisionPending',
+  ],
+  [
+    'and has failed half-way',
+    { status: failed('unreachable', { held: wanted, mixed: true }), annotated: wanted },
+    'False Unreachable',
+  ],
+  [
+    'and the node is paused then',
+    { status: inFleet({ held: wanted, mixed: true }), paused: true, annotated: wanted },
+    'False Paused',
+  ],
+  [
+    'and has a problem then',
+    { status: inFleet({ held: wanted, mixed: true }), problem, annotated: wanted },
+    'False SSHKeyMissing',
+  ],
   // Paused.
   [
     'a node in sync is paused',

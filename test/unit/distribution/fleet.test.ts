@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Clock } from '../../../src/distribution/clock.js';
 import { Fleet, type FleetOptions } from '../../../src/distribution/fleet.js';
 import type { FleetEvent } from '../../../src/distribution/fleet-event.js';
@@ -347,6 +347,33 @@ describe('a newer revision', () => {
     expect(revisions('a')).toEqual([one.revision, two.revision]);
     expect(revisions('b')).toEqual([two.revision]);
     expect(revisions('c')).toEqual([two.revision]);
+  });
+
+  it('that is taken back is not held by a node on which it was begun, until that one was read again', async () => {
+    site = new Site();
+    site.fleet.setNodes([node('a'), node('b')]);
+    site.fleet.setDesired(one);
+    await site.fleet.whenSettled();
+    const standing = () => site.fleet.status().map(({ state, held, mixed }) => ({ state, held, mixed }));
+    expect(standing()).toEqual(Array(2).fill({ state: 'synced', held: one.revision, mixed: false }));
+
+    const files = site.filesOf('a');
+    vi.spyOn(files, 'replace').mockRejectedValueOnce(new NodeError('unreachable', 'cut', 'look at it'));
+    site.dead.add(node('b').address);
+    site.fleet.setDesired(two);
+    await site.fleet.whenSettled();
+    site.fleet.setDesired(one);
+    expect(standing()).toEqual([
+      { state: 'failed', held: one.revision, mixed: true },
+      // Nothing was begun there.
+      { state: 'failed', held: one.revision, mixed: false },
+    ]);
+
+    site.dead.clear();
+    site.clock.advance(5_000);
+    expect(site.states()).toEqual({ a: 'syncing', b: 'syncing' });
+    await site.fleet.whenSettled();
+    expect(standing()).toEqual(Array(2).fill({ state: 'synced', held: one.revision, mixed: false }));
   });
 });
 
