@@ -12,6 +12,8 @@ export interface InstalledClusterOptions extends KubeSiteOptions {
   /** Started at once; more can come later. Default 1. */
   readonly replicas?: number;
   readonly nodes?: number | readonly string[];
+  /** Command of the SFTP subsystem of every node. */
+  readonly sftp?: string;
   /** More arguments for every replica. */
   readonly args?: readonly string[];
   /** Before the replicas start. */
@@ -70,7 +72,10 @@ export async function startInstalledCluster(
     await site.installCrds('mirror-sets', 'images', 'infrastructures');
     await applyOverlay(site, overlay);
     await callByUrl(site, service.port);
-    sshNodes = await startSshNodes(site, nodes, { secret: ownKey });
+    sshNodes = await startSshNodes(site, nodes, {
+      secret: ownKey,
+      ...(options.sftp !== undefined && { sftp: options.sftp }),
+    });
     await options.prepare?.(site);
     const manifests = await renderOverlay(overlay);
     const policyFile = join(site.directory, 'policy.yaml');

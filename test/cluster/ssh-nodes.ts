@@ -46,6 +46,8 @@ export interface SshNodes {
 export interface SshNodesOptions {
   /** Where the private key goes; by default where WMCO keeps it. */
   readonly secret?: { readonly namespace: string; readonly name: string; readonly key: string };
+  /** Command of the SFTP subsystem of every node. */
+  readonly sftp?: string;
 }
 
 const wmcoSecret = {
@@ -62,9 +64,9 @@ const wmcoSecret = {
 export async function startSshNodes(
   site: KubeSite,
   names: readonly string[] | number,
-  { secret = wmcoSecret }: SshNodesOptions = {},
+  { secret = wmcoSecret, sftp }: SshNodesOptions = {},
 ): Promise<SshNodes> {
-  const running = new RunningSshNodes(site, secret);
+  const running = new RunningSshNodes(site, secret, sftp);
   try {
     await running.putKey(running.key);
     const list = typeof names === 'number' ? Array.from({ length: names }, (_, i) => `win-${i + 1}`) : names;
@@ -81,12 +83,14 @@ class RunningSshNodes implements SshNodes {
   readonly key: SshKeyFile;
   readonly #site: KubeSite;
   readonly #secret: Required<SshNodesOptions>['secret'];
+  readonly #sftp: string | undefined;
   readonly #folder: string;
   #keys = 0;
 
-  constructor(site: KubeSite, secret: Required<SshNodesOptions>['secret']) {
+  constructor(site: KubeSite, secret: Required<SshNodesOptions>['secret'], sftp: string | undefined) {
     this.#site = site;
     this.#secret = secret;
+    this.#sftp = sftp;
     this.#folder = join(site.directory, 'ssh-nodes');
     mkdirSync(this.#folder);
     this.key = this.makeKey();
@@ -99,6 +103,7 @@ class RunningSshNodes implements SshNodes {
       address,
       port: await freePort(address),
       authorizedKeys: [this.key.publicKey],
+      ...(this.#sftp !== undefined && { sftp: this.#sftp }),
     });
     const node = sshNode(name, server, join(this.#folder, name, 'registries'));
     this.nodes.push(node);
