@@ -6,9 +6,8 @@ import { clusterPullSecret } from '../cluster/cluster-secrets.js';
 import type { KubeClient } from '../cluster/kube-client.js';
 import { liveContext } from '../cluster/live-context.js';
 import { apiServerAdmission } from '../controller/admission-control.js';
-import { BackgroundJudge } from '../controller/background-judge.js';
 import { Controller } from '../controller/controller.js';
-import { debounce } from '../controller/debounce.js';
+import type { PolicySource } from '../controller/sources.js';
 import { rememberingKeyReader } from '../distribution/private-key.js';
 import { defaultPolicy } from '../policy/policy.js';
 import type { Profile } from '../policy/profile.js';
@@ -19,6 +18,7 @@ import type { Metrics } from '../serving/metrics.js';
 import { certFiles } from '../serving/served-certs.js';
 import { addClusterReadiness } from './cluster-readiness.js';
 import { followPolicy } from './follow-file.js';
+import { judgeInBackground } from './judge-in-background.js';
 import type { ClusterEvents } from './log-cluster-events.js';
 import type { NamedObject } from './long-running-commands.js';
 import { recordReconciliation, recordStanding } from './record-metrics.js';
@@ -60,9 +60,6 @@ export interface RunningServe {
 
 /** The name that the manifests give a Role for. */
 const hostKeyPins = 'mirrorgate-host-keys';
-/** Judging tells people; it may wait until a burst of changes is over, in ms. */
-const judgeQuietMs = 1_000;
-const rejudgeMs = 60 * 60_000;
 
 /**
  * Starts everything; resolves when it serves. What of the cluster is not known by then is waited for: readiness tells.
@@ -83,6 +80,10 @@ export async function runServe(options: ServeOptions): Promise<RunningServe> {
     const health = new Health();
     const policies = await followPolicy({ ...options, health, stops });
     const policy = () => policies.current() ?? defaultPolicy(options.profile);
+    const policySource: PolicySource = {
+      current: policy,
+      onChange: (listener) => policies.onChange(listener),
+    };
 
     const reflectors = clusterReflectors(
       client,
@@ -144,31 +145,10 @@ export async function runServe(options: ServeOptions): Promise<RunningServe> {
     holds = () => distribution.holds();
     stops.push(() => distribution.stop());
 
-    const judge = new BackgroundJudge({
-      onJudged: (verdicts, { policy: judgedBy }) => {
-        recordStanding(metrics, verdicts);
-        events.onJudged(verdicts);
-        distribution.judged(verdicts, judgedBy);
-      },
-      onFault,
-    });
-    stops.push(() => judge.stop());
-    const judgeAll = () => {
-      const snapshot = mirrorSets.current();
-      if (snapshot === undefined) return;
-      judge.judge(snapshot.sets, { policy: policy(), insecure: live.insecure(), now: options.now() });
-    };
-    // Exemptions end with time, though nothing else changes.
-    const hourly = setInterval(judgeAll, rejudgeMs);
-    stops.push(() => {
-      clearInterval(hourly);
-      return Promise.resolve();
-    });
-
     const controller = new Controller({
       mirrorSets,
       nodes,
-      policy: { current: policy, onChange: (listener) => policies.onChange(listener) },
+      policy: policySource,
       pullSecret:
         reflectors.pullSecret === undefined
           ? undefined
@@ -185,22 +165,23 @@ export async function runServe(options: ServeOptions): Promise<RunningServe> {
       onFault,
     });
     stops.push(() => controller.stop());
-    const judgeSoon = debounce(judgeAll, judgeQuietMs, judgeQuietMs * 10);
-    for (const source of [mirrorSets, policies]) {
-      const end = source.onChange(() => {
-        judgeSoon.trigger();
-      });
-      stops.push(() => {
-        end();
-        return Promise.resolve();
-      });
-    }
-
     addClusterReadiness(health, reflectors);
     reflectors.start();
     certs?.start();
     await controller.start();
-    judgeSoon.trigger();
+    const endJudging = judgeInBackground({
+      mirrorSets,
+      policy: policySource,
+      live,
+      now: options.now,
+      onJudged: (verdicts, { policy: judgedBy }) => {
+        recordStanding(metrics, verdicts);
+        events.onJudged(verdicts);
+        distribution.judged(verdicts, judgedBy);
+      },
+      onFault,
+    });
+    stops.push(endJudging);
     distribution.start();
 
     const gate = await serveGate({
