@@ -17,7 +17,7 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  await cluster?.stop();
+  await cluster.stop();
 });
 
 const patience = { timeout: 60_000, interval: 250 };

@@ -5,6 +5,7 @@ import { X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
 import { readBundle } from '../../src/serving/pem-bundle.js';
+import { reportFigures } from '../conformance/report-figures.js';
 import { portOf, startInstalledCluster, type InstalledCluster } from './installed-cluster.js';
 
 let cluster: InstalledCluster;
@@ -23,7 +24,7 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  await cluster?.stop();
+  await cluster.stop();
 });
 
 interface Tally {
@@ -127,7 +128,7 @@ describe('under constant requests, none fails', () => {
       expect(now.authorities.filter((one) => before.authorities.includes(one))).toEqual([]);
     }, patience);
     const { asked, failures } = await asking.stop();
-    console.info(`rotation: ${asked} requests, ${failures.length} failed`);
+    reportFigures('rotation of certificate and authority', { requests: asked, failed: failures.length });
     expect(failures).toEqual([]);
     expect(asked).toBeGreaterThan(100);
   });
@@ -145,7 +146,7 @@ describe('under constant requests, none fails', () => {
     }
     await delay(2_000);
     const { asked, failures } = await asking.stop();
-    console.info(`rolling restart: ${asked} requests, ${failures.length} failed`);
+    reportFigures('rolling restart of both replicas', { requests: asked, failed: failures.length });
     expect(failures).toEqual([]);
     expect(asked).toBeGreaterThan(100);
     expect(old).not.toContain(await cluster.leader());

@@ -60,7 +60,7 @@ beforeAll(async () => {
   cluster = await startInstalledCluster();
 });
 afterAll(async () => {
-  await cluster?.stop();
+  await cluster.stop();
 });
 
 /** Arguments as a shell would take them apart; nothing but single quotes is used. */

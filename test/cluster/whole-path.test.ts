@@ -8,7 +8,7 @@ beforeAll(async () => {
   cluster = await startInstalledCluster({ nodes: 3 });
 });
 afterAll(async () => {
-  await cluster?.stop();
+  await cluster.stop();
 });
 
 const patience = { timeout: 60_000, interval: 100 };
