@@ -21,7 +21,8 @@ export function fencedOpen(open: OpenNode, holds: () => boolean): OpenNode {
   };
   return async (node, options) => {
     check();
-    const session = await open(node, options);
+    // A call may take several requests, with time between them.
+    const session = await open(node, { ...options, check });
     const fenced = <Given extends unknown[], Result>(method: (...given: Given) => Promise<Result>) => {
       // Async, so that what the check throws is a rejection.
       return async (...given: Given): Promise<Result> => {

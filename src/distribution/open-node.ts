@@ -11,6 +11,8 @@ export interface OpenNodeOptions {
   /** Aborting it ends the session at once, whatever it is doing. */
   readonly signal: AbortSignal;
   readonly onHostKeyPinned: (fingerprint: string) => void;
+  /** Called before each request to the node. What it throws ends the session, and is what calls then reject with. */
+  readonly check?: (() => void) | undefined;
 }
 
 /** Opens a session with a node within a bounded time; rejects with a `NodeError`, or the signal's reason. */
@@ -22,6 +24,5 @@ export function openOverSftp(
   options: Omit<SessionOptions, keyof OpenNodeOptions | 'readKey'> = {},
 ): OpenNode {
   const readKey = rememberingKeyReader();
-  return (node, { signal, onHostKeyPinned }) =>
-    openSession(node, hostKeys, { ...options, signal, onHostKeyPinned, readKey });
+  return (node, given) => openSession(node, hostKeys, { ...options, ...given, readKey });
 }

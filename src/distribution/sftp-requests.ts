@@ -11,18 +11,28 @@ export type Done<T> = (error: Error | null | undefined, value?: T) => void;
 export class SftpRequests {
   readonly #node: TargetNode;
   readonly #timeout: number;
+  readonly #check: () => void;
   readonly #pending = new Set<(reason: unknown) => void>();
   #over: { readonly reason: unknown } | undefined;
 
-  /** @param timeout longest time for one answer, in milliseconds */
-  constructor(node: TargetNode, timeout: number) {
+  /**
+   * @param timeout longest time for one answer, in milliseconds
+   * @param check called before each request; what it throws ends the session
+   */
+  constructor(node: TargetNode, timeout: number, check: () => void = () => undefined) {
     this.#node = node;
     this.#timeout = timeout;
+    this.#check = check;
   }
 
   /** Sends one request; rejects with the server's own error, or with what ended the session. */
   ask<T = undefined>(start: (done: Done<T>) => void): Promise<T> {
     return new Promise<T>((resolve, reject) => {
+      try {
+        if (this.#over === undefined) this.#check();
+      } catch (error) {
+        this.finish(error);
+      }
       if (this.#over !== undefined) {
         reject(asError(this.#over.reason));
         return;

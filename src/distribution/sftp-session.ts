@@ -9,6 +9,8 @@ import type { TargetNode } from './target-node.js';
 export interface SessionOptions extends ConnectOptions {
   /** Longest time for one answer of the SFTP server, in milliseconds. */
   readonly requestTimeout?: number | undefined;
+  /** Called before each request. What it throws ends the session, and is what calls then reject with. */
+  readonly check?: (() => void) | undefined;
 }
 
 const defaultRequestTimeout = 60_000;
@@ -43,7 +45,7 @@ export class SftpSession implements RemoteFiles {
     this.#node = node;
     this.#connection = connection;
     this.#sftp = connection.sftp;
-    this.#requests = new SftpRequests(node, options.requestTimeout ?? defaultRequestTimeout);
+    this.#requests = new SftpRequests(node, options.requestTimeout ?? defaultRequestTimeout, options.check);
     connection.onLost((reason) => {
       this.#requests.finish(reason);
     });

@@ -1,6 +1,6 @@
 import type { SFTPWrapper } from 'ssh2';
 import { describe, expect, it } from 'vitest';
-import { SftpSession } from '../../../src/distribution/sftp-session.js';
+import { SftpSession, type SessionOptions } from '../../../src/distribution/sftp-session.js';
 import type { TargetNode } from '../../../src/distribution/target-node.js';
 
 const node: TargetNode = {
@@ -16,7 +16,10 @@ const failure = Object.assign(new Error('Failure'), { code: 4 });
 type Callback = (error?: Error, ...values: unknown[]) => void;
 
 /** An SFTP channel to a server with OpenSSH's extensions, which the sandbox's server lacks. */
-function sessionWith(methods: Record<string, (...given: unknown[]) => void>): {
+function sessionWith(
+  methods: Record<string, (...given: unknown[]) => void>,
+  options: SessionOptions = {},
+): {
   readonly session: SftpSession;
   readonly calls: string[];
 } {
@@ -51,7 +54,7 @@ function sessionWith(methods: Record<string, (...given: unknown[]) => void>): {
     onLost: () => undefined,
     end: () => Promise.resolve(),
   };
-  return { session: new SftpSession(node, connection, {}), calls };
+  return { session: new SftpSession(node, connection, options), calls };
 }
 
 const fail = (...given: unknown[]): void => {
@@ -65,6 +68,31 @@ const freeBlocks =
   (...given: unknown[]): void => {
     (given.at(-1) as Callback)(undefined, { f_bavail: blocks, f_frsize: 512 });
   };
+
+describe('a session that may not go on', () => {
+  it('sends no further request, in the middle of a file neither, and says why', async () => {
+    const over = new Error('somebody else is at it');
+    let mayGoOn = true;
+    const check = () => {
+      if (!mayGoOn) throw over;
+    };
+    const { session, calls } = sessionWith(
+      {
+        open: (...given) => {
+          mayGoOn = false;
+          (given.at(-1) as Callback)(undefined, Buffer.from('handle'));
+        },
+      },
+      { check },
+    );
+    await expect(session.create('/C:/k/new', Buffer.from('text'))).rejects.toBe(over);
+    expect(calls).toEqual(['open']);
+
+    mayGoOn = true;
+    await expect(session.remove('/C:/k/old')).rejects.toBe(over);
+    expect(calls).toEqual(['open']);
+  });
+});
 
 describe('a server with posix-rename', () => {
   it('replaces a file in one step, and never removes the old one first', async () => {
