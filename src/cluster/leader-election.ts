@@ -173,12 +173,13 @@ export class LeaderElector {
     const attempt = (this.#attempt = Symbol());
     const tried = this.#acquireOrRenew(attempt);
     this.#underWay = tried.catch(() => undefined);
+    const what = `${this.#tenure === undefined ? 'acquire' : 'renew'} ${this.#name}`;
     let fault: ApiError | undefined;
     try {
       // Whatever hangs must leave time for another try before the deadline.
-      await withinTime(this.#clock, renewDeadlineMs / 2, this.#name, tried);
+      await withinTime(this.#clock, renewDeadlineMs / 2, what, tried);
     } catch (error) {
-      fault = errorOfFailure(this.#name, error);
+      fault = errorOfFailure(what, error);
     }
     if (this.#isStopped()) return 0;
     this.#fault.set(fault);

@@ -283,7 +283,7 @@ describe('losing', () => {
     expect(a.elector.holds()).toBe(false);
     expect(a.log).toEqual([
       'acquired',
-      'lost: Lease mirrorgate/mirrorgate could not be renewed within 10 s: Lease mirrorgate/mirrorgate: no answer in time',
+      'lost: Lease mirrorgate/mirrorgate could not be renewed within 10 s: renew Lease mirrorgate/mirrorgate: no answer in time',
     ]);
     await seconds(4.9);
     expect(b.elector.holds()).toBe(false);
