@@ -13,20 +13,35 @@ import {
   registriesAt,
   waitForNodes,
 } from './cluster-steps.js';
+import { startFaultyProxy, type FaultyProxy } from './faulty-proxy.js';
 import { portOf, startInstalledCluster, type InstalledCluster } from './installed-cluster.js';
-import type { MirrorgateProcess } from './mirrorgate-process.js';
+import type { LogLine, MirrorgateProcess } from './mirrorgate-process.js';
 
 let cluster: InstalledCluster;
 let replica: MirrorgateProcess;
+/** From the start its watches stall in silence; new connections work. */
+let stalled: MirrorgateProcess;
+let proxy: FaultyProxy;
 const day = 24 * 60 * 60 * 1000;
 
 beforeAll(async () => {
   cluster = await startInstalledCluster({ nodes: 3 });
   replica = await cluster.leader();
   await whenDenied();
+
+  proxy = await startFaultyProxy({ port: cluster.site.apiPort });
+  stalled = await cluster.startReplica({ server: `https://127.0.0.1:${proxy.port}` });
+  cluster.service.remove(portOf(stalled));
+  await apply(cluster.site, digestSet('seen', { 'gcr.io/team/app': 'mirror.example.com/team/app' }));
+  await stalled.waitForLog(knowsOf('gcr.io'), { timeout: patience.timeout });
+  proxy.stall();
+  await apply(cluster.site, digestSet('unseen', { 'nvcr.io/team/app': 'mirror.example.com/team/app' }));
+  await replica.waitForLog(knowsOf('nvcr.io'), { timeout: patience.timeout });
+  proxy.resume();
 });
 afterAll(async () => {
   await cluster.stop();
+  await proxy.stop();
 });
 
 /** Resolves when the API server refuses, in mirrorgate's words, what the policy forbids. */
@@ -38,6 +53,11 @@ function whenDenied(): Promise<void> {
     );
     expect(stderr).toContain('admission webhook "mirror-sets.mirrorgate.dev" denied the request');
   }, patience);
+}
+
+/** A line by which a replica tells that it knows of mirrors of a registry. */
+function knowsOf(registry: string): (line: LogLine) => boolean {
+  return ({ registries }) => Array.isArray(registries) && registries.includes(registry);
 }
 
 function newAuthority(name: string): Promise<KeyPair> {
@@ -290,7 +310,7 @@ describe('a node that cannot be reached', () => {
         node.name,
         '--timeout=60s',
       ]);
-      expect(await registriesAt(node)).toEqual(['ghcr.io', 'quay.io']);
+      expect(await registriesAt(node)).toEqual(['gcr.io', 'ghcr.io', 'nvcr.io', 'quay.io']);
     }
     const line = await replica.waitForLog(fault(/^win-2: /), { from, timeout: patience.timeout });
     expect(line.msg).toMatch(
@@ -304,11 +324,29 @@ describe('a node that cannot be reached', () => {
 
     await away!.startSshd();
     await waitForNodes(cluster);
-    expect(await registriesAt(away!)).toEqual(['ghcr.io', 'quay.io']);
+    expect(await registriesAt(away!)).toEqual(['gcr.io', 'ghcr.io', 'nvcr.io', 'quay.io']);
     await replica.waitForLog(news(/^win-2: in sync \(1 written/), { from });
   });
+});
 
-  it('is Unknown to a replica that has not seen it, as long as it held what is wanted', async () => {
+describe('a watch that stalls in silence', () => {
+  it('is noticed, and what was missed is known', async () => {
+    const line = await stalled.waitForLog(fault(/^imagedigestmirrorsets: /), { timeout: 120_000 });
+    expect(line.msg).toBe(
+      'imagedigestmirrorsets: watch imagedigestmirrorsets: nothing came for 90 s, and changes were missed until now; ' +
+        'something on the way drops connections without a word: look for a firewall, proxy or load balancer that forgets idle ones',
+    );
+    await stalled.waitForLog(knowsOf('nvcr.io'), { from: stalled.log().indexOf(line) });
+    await stalled.waitForLog(news(/^imagedigestmirrorsets: works again$/));
+    // A watch that had nothing to tell is no fault.
+    expect(
+      stalled.log().filter(fault(/^(Image cluster|Infrastructure cluster|imagetagmirrorsets): /)),
+    ).toEqual([]);
+  });
+});
+
+describe('a node that cannot be reached, and held what is wanted', () => {
+  it('is Unknown to a replica that has not seen it', async () => {
     const away = cluster.nodes.nodes[1]!;
     await away.stopSshd();
     await cluster.stopReplica(replica);

@@ -8,7 +8,7 @@ import { startFaultyProxy, type FaultyProxy } from './faulty-proxy.js';
 import { portOf, startInstalledCluster, type InstalledCluster } from './installed-cluster.js';
 import type { MirrorgateProcess } from './mirrorgate-process.js';
 import { startNodeLink, type NodeLink } from './node-link.js';
-import { makeOperationLog, type OperationLog } from './operation-log.js';
+import { makeOperationLog, type Operation, type OperationLog } from './operation-log.js';
 import type { SshNode } from './ssh-nodes.js';
 
 let cluster: InstalledCluster;
@@ -22,7 +22,7 @@ let earlier: ReadonlyMap<SshNode, number>;
 
 /** One node after the other takes seconds: a rollout lasts longer than a leader may go on without its Lease. */
 const slow = 200;
-const nodeCount = 8;
+const nodeCount = 6;
 
 beforeAll(async () => {
   scratch = await makeScratchFolder();
@@ -91,14 +91,26 @@ async function nodesWith(registry: string): Promise<readonly SshNode[]> {
   return nodes.filter((_, index) => have[index]);
 }
 
-/** Begins a slow rollout, and resolves when some nodes have what it brings and others do not. */
+/** Begins a slow rollout, and resolves when some nodes have what it brings, and files are under way at the next one. */
 async function beginRollout(name: string, registry: string): Promise<void> {
   setLinks(slow);
   await apply(cluster.site, bigSet(name, registry));
   await vi.waitFor(async () => {
     expect((await nodesWith(registry)).length).toBeGreaterThan(0);
   }, patience);
-  await expectUnfinished(registry);
+  await vi.waitFor(
+    () => {
+      expect(cluster.nodes.nodes.some(isBeingWritten)).toBe(true);
+    },
+    { ...patience, interval: 5 },
+  );
+}
+
+/** Whether files were begun at a node that are not in their places yet. */
+function isBeingWritten(node: SshNode): boolean {
+  const texts = operationsAt(node).map(({ text }) => text);
+  const count = (what: RegExp) => texts.filter((text) => what.test(text)).length;
+  return count(/^open .* flags WRITE/) > count(/^posix-rename /);
 }
 
 async function expectUnfinished(registry: string): Promise<void> {
@@ -108,6 +120,20 @@ async function expectUnfinished(registry: string): Promise<void> {
 async function expectFinished(registry: string): Promise<void> {
   await waitForNodes(cluster);
   expect(await nodesWith(registry)).toHaveLength(nodeCount);
+  // Nor has anybody left a file half done.
+  for (const node of cluster.nodes.nodes) {
+    const paths = [...(await node.files()).keys()];
+    expect(paths.filter((path) => !path.endsWith('/hosts.toml'))).toEqual([]);
+  }
+}
+
+/** What every Node says of itself, with the times. */
+async function standing(): Promise<readonly unknown[]> {
+  const { stdout } = await cluster.site.kubectl(['get', 'nodes', '-o=json']);
+  const { items } = JSON.parse(stdout) as {
+    items: readonly { metadata: { annotations: unknown }; status: { conditions: unknown } }[];
+  };
+  return items.map(({ metadata: { annotations }, status: { conditions } }) => ({ annotations, conditions }));
 }
 
 /** When a replica came to hold the Lease after a line of its log, in ms since 1970. */
@@ -116,11 +142,14 @@ async function whenHeld(replica: MirrorgateProcess, from: number): Promise<numbe
   return (await replica.waitForLog(match, { from, timeout: patience.timeout })).time;
 }
 
-/** The processes that have changed something at a node since the test began, one after another. */
+/** Since the test began. */
+function operationsAt(node: SshNode): readonly Operation[] {
+  return operations.at(node.address).slice(earlier.get(node));
+}
+
+/** The processes that have changed something at a node, one after another. */
 function writersAt(node: SshNode): readonly (number | undefined)[] {
-  return operations
-    .at(node.address)
-    .slice(earlier.get(node))
+  return operationsAt(node)
     .filter(({ changes }) => changes)
     .map(({ port }) => links.get(node)!.callerAt(port))
     .filter((pid, index, all) => pid !== all[index - 1]);
@@ -175,6 +204,7 @@ it('a leader that was frozen in the middle of a rollout does nothing more at any
   setLinks(0);
   await expectFinished('nvcr.io');
   await sleep(Math.max(0, frozen + 25_000 - Date.now()));
+  const told = await standing();
   leader.kill('SIGCONT');
   await leader.waitForLog(
     fault(
@@ -193,6 +223,8 @@ it('a leader that was frozen in the middle of a rollout does nothing more at any
     from: from.leader,
     timeout: patience.timeout,
   });
+  // What the new leader has said of the nodes stays.
+  expect(await standing()).toEqual(told);
   // A change that only the new leader brings.
   await apply(cluster.site, digestSet('thawed', { 'registry.k8s.io/app': 'mirror.example.com/app' }));
   await expectFinished('registry.k8s.io');
@@ -210,7 +242,7 @@ it('a leader that no longer reaches the API server stops before the other one be
     timeout: patience.timeout,
   });
   expect(lost.msg).toMatch(
-    /^this replica no longer distributes: Lease mirrorgate\/mirrorgate could not be renewed within 10 s: Lease mirrorgate\/mirrorgate: no answer in time$/,
+    /^this replica no longer distributes: Lease mirrorgate\/mirrorgate could not be renewed within 10 s: renew Lease mirrorgate\/mirrorgate: no answer in time$/,
   );
   await expectUnfinished('docker.io');
   expect((await whenHeld(other, from.other)) - parted).toBeLessThan(20_000);
