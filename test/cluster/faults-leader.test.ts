@@ -33,6 +33,7 @@ const nodeCount = 6;
 
 beforeAll(async () => {
   scratch = await makeScratchFolder();
+  process.once('exit', removeScratch);
   operations = makeOperationLog(join(scratch, 'operations'));
   cluster = await startInstalledCluster({ nodes: nodeCount, replicas: 0, sftp: operations.command });
   links = new Map(
@@ -44,11 +45,16 @@ beforeAll(async () => {
 afterAll(async () => {
   await cluster.stop();
   for (const part of [...links.values(), ...proxies.values()]) await part.stop();
-  rmSync(scratch, { recursive: true });
+  removeScratch();
 });
 beforeEach(() => {
   earlier = new Map(cluster.nodes.nodes.map((node) => [node, operations.at(node.address).length]));
 });
+
+/** Not every run comes to its end. */
+function removeScratch(): void {
+  rmSync(scratch, { recursive: true, force: true });
+}
 
 async function linkTo({ name, address, port }: SshNode): Promise<NodeLink> {
   const callers = () => cluster.replicas.map(({ pid }) => pid);
