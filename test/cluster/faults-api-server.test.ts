@@ -152,6 +152,7 @@ it('without an API server sets are judged and nodes are left alone; it goes on w
     expect((await conditionAt(cluster.site, 'win-1'))?.status).toBe('True');
   }, patience);
 
+  const stopped = Date.now();
   await cluster.site.stopApiServer();
   const refused = await logged(leader, fault(/^Lease mirrorgate\/mirrorgate: /));
   expect(refused.msg).toMatch(
@@ -165,10 +166,12 @@ it('without an API server sets are judged and nodes are left alone; it goes on w
   const visited = away.server.log().length;
   await away.startSshd();
   for (const replica of cluster.replicas) await judges(replica, Buffer.from(ca, 'base64').toString());
-  await sleep(Math.max(0, nextTryAt(leader, 'win-2') - Date.now()) + 3_000);
+  await sleep(Math.max(0, nextTryAt(leader, 'win-2') + 3_000 - Date.now()));
   expect(away.server.log().slice(visited)).not.toContain('Connection from');
   expect(await registriesAt(away)).toEqual(['docker.io', 'quay.io']);
 
+  // Long enough for every wait between two tries to have grown to its longest.
+  await sleep(Math.max(0, stopped + 60_000 - Date.now()));
   await cluster.site.startApiServer();
   await vi.waitFor(() => apply(cluster.site, digestSet('after', mirrorOf('nvcr.io'))), patience);
   await Promise.all(
